@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that can go wrong, as one tree; the number is the command line's exit status.
+
+ImageTo3DError               1   str(error) is a sentence for the user, .hint the next step
+├── InputError               2   what the user gave cannot be used; nothing was sent
+│   ├── BadPicture               the picture is missing, damaged, empty or too large
+│   ├── BadOption                unknown provider, option or view, or a value out of range
+│   └── StorageError             a file or folder cannot be written or read
+├── AccountError             3   the same for every picture: a batch stops here
+│   ├── KeyMissing
+│   ├── KeyRefused
+│   └── OutOfCredit
+├── Unreachable              4   offline, or the service does not answer; nothing was accepted
+├── GenerationFailed         1   the service, or our own generator, says it cannot make this model
+│   └── BadResult                something arrived, but it is not a usable model
+├── OutcomeUnknown           1   the request may have been accepted and charged; only a person sends it again
+├── JobBusy                  1   another worker has this job
+└── Stopped                130   somebody asked the worker to stop
+    ├── Cancelled                the job is given up
+    └── Paused                   the job is left so that it can be resumed
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Charged(StrEnum):
+    """Whether money was spent."""
+
+    NO = "no"
+    MAYBE = "maybe"
+    YES = "yes"
+
+
+class ImageTo3DError(Exception):
+    """Base class. ``str(error)`` may be shown to the user as it is; it never holds a key."""
+
+    exit_status: ClassVar[int] = 1
+    default_hint: ClassVar[str] = ""
+    default_charged: ClassVar[Charged] = Charged.NO
+
+    def __init__(self, message: str, *, hint: str | None = None, charged: Charged | None = None) -> None:
+        super().__init__(message)
+        self.hint = self.default_hint if hint is None else hint
+        self.charged = self.default_charged if charged is None else charged
+
+
+class InputError(ImageTo3DError):
+    """What the user gave cannot be used."""
+
+    exit_status = 2
+
+
+class BadPicture(InputError):
+    """The picture is missing, damaged, empty or too large."""
+
+    default_hint = "Choose another picture."
+
+
+class BadOption(InputError):
+    """Unknown provider, option or view, or a value out of range."""
+
+
+class StorageError(InputError):
+    """A file or folder cannot be written or read."""
+
+
+class AccountError(ImageTo3DError):
+    """The account cannot be used: the next picture would fail the same way."""
+
+    exit_status = 3
+
+
+class KeyMissing(AccountError):
+    """No key was found for a provider that needs one."""
+
+
+class KeyRefused(AccountError):
+    """The service does not accept the key."""
+
+    default_hint = "Check the key at the service, then set it again."
+
+
+class OutOfCredit(AccountError):
+    """The account has no credit left."""
+
+    default_hint = "Add credit at the service, then resume."
+
+
+class Unreachable(ImageTo3DError):
+    """Offline, or the service does not answer; nothing was accepted."""
+
+    exit_status = 4
+    default_hint = "Check the connection, then resume."
+
+
+class GenerationFailed(ImageTo3DError):
+    """The service, or our own generator, says that it cannot make this model."""
+
+
+class BadResult(GenerationFailed):
+    """Something arrived, but it is not a usable model."""
+
+
+class OutcomeUnknown(ImageTo3DError):
+    """The request may have been accepted and charged."""
+
+    default_hint = "Look at the service's own history before you send it again."
+    default_charged = Charged.MAYBE
+
+
+class JobBusy(ImageTo3DError):
+    """Another worker has this job."""
+
+    default_hint = "Wait until it is done."
+
+
+class Stopped(ImageTo3DError):
+    """Somebody asked the worker to stop."""
+
+    exit_status = 130
+
+
+class Cancelled(Stopped):
+    """The job is given up."""
+
+
+class Paused(Stopped):
+    """The job is left so that it can be resumed."""

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Job folders: create, load, list, replace job.json atomically, claim, delete.
+
+LIBRARY/20261121-033458-cup-7f3a/
+    job.json       the job; always whole, because it is only ever replaced
+    lock           locked by the worker that works on it; says which process on which machine
+    stop           "cancel" or "pause": what somebody asks of that worker
+    worker.log     what the worker did
+    front.png …    the pictures as they were handed over
+    result/        the model first known to be whole; finished.json beside it says what it cost
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+import unicodedata
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic import ValidationError
+
+from . import system
+from .errors import InputError, JobBusy, StorageError
+from .models import GenerationRequest, Job, Picture, View, now
+
+LOCK_PATIENCE_SECONDS = 2.0
+"""A starting worker tries this long for its lock: somebody may just be looking whether it is taken."""
+
+_LOCK_NAP_SECONDS = 0.02
+_DRAFT_PREFIX = ".new-"
+_DRAFT_MAX_AGE_SECONDS = 3600.0
+_MAX_CLAIM_BYTES = 1000
+
+
+@dataclass(frozen=True)
+class JobFolder:
+    """One job on disk."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def log(self) -> Path:
+        return self.path / "worker.log"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result"
+
+    def load(self) -> Job:
+        """Return the job.
+
+        Raises:
+            StorageError: there is no readable job.json.
+        """
+        try:
+            return Job.model_validate_json(system.read_shared(self.path / "job.json"))
+        except FileNotFoundError:
+            raise StorageError(f'There is no job "{self.id}".', hint="See: jobs list.") from None
+        except OSError as error:
+            raise StorageError(f'Job "{self.id}" cannot be read: {system.explain(error)}.') from error
+        except ValidationError as error:
+            raise StorageError(
+                f'Job "{self.id}" was written by another version, or is damaged.',
+                hint=f"Its files are still in {self.path}.",
+            ) from error
+
+    def save(self, job: Job, *, durable: bool = True) -> Job:
+        """Replace job.json. Only whoever holds the claim may do it.
+
+        Raises:
+            StorageError: the disk is full, or the folder cannot be written; the old job.json is still there.
+        """
+        try:
+            system.write_atomically(self.path / "job.json", job.model_dump_json().encode(), durable=durable)
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be written: {system.explain(error)}.") from error
+        return job
+
+    def result_files(self, job: Job) -> list[Path]:
+        """Return the files of the result, the model first."""
+        return [self.result / each.file for each in job.results]
+
+    @contextmanager
+    def claim(self, *, patience_seconds: float = LOCK_PATIENCE_SECONDS, take_over: bool = False) -> Iterator[None]:
+        """Be the only one who works on this job; the system ends the claim if this process dies.
+
+        take_over: also if a process on another machine claims it. Locks do not reach across every network share, so
+        such a claim counts as alive until a person says that it is not.
+
+        Raises:
+            JobBusy: another process has it.
+            StorageError: the folder cannot be written.
+        """
+        with self._open_lock() as file:
+            deadline = time.monotonic() + patience_seconds
+            while not system.try_lock(file.fileno()):
+                if time.monotonic() >= deadline:
+                    raise JobBusy(f'Another worker is busy with "{self.id}".')
+                time.sleep(_LOCK_NAP_SECONDS)
+            claim = _read_claim(file)
+            if not take_over and _is_foreign(claim):
+                raise JobBusy(
+                    f'A worker on the machine "{claim["host"]}" is busy with "{self.id}".',
+                    hint="If that machine no longer works on it, say so with --take-over.",
+                )
+            _write_claim(file, {"pid": os.getpid(), "host": system.host_name()})
+            try:
+                yield
+            finally:
+                _write_claim(file, {})
+
+    def is_claimed(self) -> bool:
+        """Whether a worker has it, asked of the lock itself. For single jobs: it disturbs a worker that just starts."""
+        try:
+            with self._open_lock() as file:
+                return not system.try_lock(file.fileno()) or _is_foreign(_read_claim(file))
+        except StorageError:
+            return False
+
+    def is_claimed_elsewhere(self) -> bool:
+        """Whether a worker on another machine claims it."""
+        return _is_foreign(self._claim())
+
+    def seems_claimed(self) -> bool:
+        """Whether a worker seems to have it, without touching the lock: for lists and for drawing."""
+        claim = self._claim()
+        return bool(claim) and (_is_foreign(claim) or system.process_exists(claim["pid"]))
+
+    def ask_to(self, stop: str) -> None:
+        """Ask the worker to "cancel" or to "pause"."""
+        system.write_atomically(self.path / "stop", stop.encode(), durable=False)
+
+    def stop_request(self) -> str | None:
+        """Return "cancel" or "pause" if somebody asked for it."""
+        try:
+            return (self.path / "stop").read_text()
+        except OSError:
+            return None
+
+    def forget_stop_request(self) -> None:
+        (self.path / "stop").unlink(missing_ok=True)
+
+    def delete(self) -> None:
+        """Delete the job with everything in it.
+
+        Raises:
+            JobBusy: a worker is busy with it.
+            StorageError: something in it cannot be deleted.
+        """
+        with self.claim(patience_seconds=0):
+            # Out of the list at once, and whole: what cannot be deleted now goes with the next clean-up.
+            (self.path / "job.json").unlink(missing_ok=True)
+        try:
+            shutil.rmtree(system.long_path(self.path))
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be deleted: {system.explain(error)}.") from error
+
+    def _claim(self) -> dict[str, Any]:
+        """Return who says to work on it, without touching the lock."""
+        try:
+            with (self.path / "lock").open("rb") as file:
+                return _read_claim(file)
+        except OSError:
+            return {}
+
+    def _open_lock(self) -> IO[bytes]:
+        try:
+            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be written: {system.explain(error)}.") from error
+        return os.fdopen(descriptor, "r+b", buffering=0)
+
+
+class Library:
+    """The folder that holds the job folders of a user, or of a batch."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = system.long_path(root)
+
+    def create(self, request: GenerationRequest, pictures: Mapping[View, Path]) -> JobFolder:
+        """Make the folder of a new job with its pictures in it; it appears whole or not at all.
+
+        pictures: the file to take for each view of `request`.
+
+        Raises:
+            StorageError: the library cannot be written; nothing is left of the job.
+        """
+        job_id = f"{now():%Y%m%d-%H%M%S}-{slug(request.name)}-{secrets.token_hex(2)}"
+        draft = self.root / (_DRAFT_PREFIX + job_id)
+        try:
+            self._clean_up()
+            draft.mkdir(parents=True)
+            for view, picture in request.views.items():
+                shutil.copyfile(pictures[view], draft / picture.file)
+            JobFolder(draft).save(Job(id=job_id, request=request))
+            system.replace(draft, self.root / job_id)
+        except (OSError, InputError) as error:
+            shutil.rmtree(draft, ignore_errors=True)
+            if isinstance(error, OSError):
+                raise StorageError(
+                    f"The library {self.root} cannot be written: {system.explain(error)}.",
+                    hint="Choose another folder with the environment variable IMAGE_TO_3D_LIBRARY.",
+                ) from error
+            raise
+        return JobFolder(self.root / job_id)
+
+    def folders(self) -> list[JobFolder]:
+        """Return all job folders, the oldest first."""
+        try:
+            names = [entry.name for entry in os.scandir(self.root) if entry.is_dir() and entry.name[0] != "."]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StorageError(f"The library {self.root} cannot be read: {system.explain(error)}.") from error
+        return [JobFolder(self.root / name) for name in sorted(names)]
+
+    def jobs(self) -> Iterator[tuple[JobFolder, Job]]:
+        """Yield every job that can be read, the oldest first."""
+        for folder in self.folders():
+            try:
+                yield folder, folder.load()
+            except StorageError:
+                continue
+
+    def find(self, text: str) -> JobFolder:
+        """Return the job whose id is, begins or ends with `text`.
+
+        Raises:
+            StorageError: there is none, or more than one.
+        """
+        matches = [each for each in self.folders() if each.id.startswith(text) or each.id.endswith(text)]
+        exact = [each for each in matches if each.id == text]
+        found = exact or matches
+        if len(found) != 1 or not text:
+            many = "more than one job" if found else "no job"
+            raise StorageError(f'There is {many} "{text}" in {self.root}.', hint="See: jobs list.")
+        return found[0]
+
+    def same(self, fingerprint: str) -> list[tuple[JobFolder, Job]]:
+        """Return the jobs that ask for the same thing, the newest first."""
+        return [(folder, job) for folder, job in self.jobs() if job.request.fingerprint == fingerprint][::-1]
+
+    def _clean_up(self) -> None:
+        """Delete what a process left that died while it made a job: nothing was sent for it."""
+        for draft in self.root.glob(_DRAFT_PREFIX + "*"):
+            if time.time() - draft.stat().st_mtime > _DRAFT_MAX_AGE_SECONDS:
+                shutil.rmtree(draft, ignore_errors=True)
+
+
+def picture_of(path: Path, view: View, suffix: str) -> Picture:
+    """Return the entry of a request for a picture file: its name in the job folder, and its hash.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Picture(file=f"{view}{suffix}", name=path.name, sha256=digest)
+
+
+def slug(name: str, max_length: int = 24) -> str:
+    """Return `name` as lower-case ASCII letters, digits and dashes, for file names everywhere."""
+    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_name)[:max_length].strip("-") or "model"
+
+
+def _read_claim(file: IO[bytes]) -> dict[str, Any]:
+    """Return who claims a job; nothing if nobody does, or if the writer died in the middle."""
+    file.seek(0)
+    try:
+        claim = json.loads(file.read(_MAX_CLAIM_BYTES) or b"{}")
+    except ValueError:
+        return {}
+    is_claim = isinstance(claim, dict) and isinstance(claim.get("pid"), int) and isinstance(claim.get("host"), str)
+    return claim if is_claim else {}
+
+
+def _write_claim(file: IO[bytes], claim: dict[str, Any]) -> None:
+    file.seek(0)
+    file.truncate()
+    file.write(json.dumps(claim).encode())
+
+
+def _is_foreign(claim: dict[str, Any]) -> bool:
+    return bool(claim) and claim["host"] != system.host_name()

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nouns: what is asked for (`GenerationRequest`), what became of it (`Job`), and what went wrong (`Problem`).
+
+All of them are frozen, JSON-able and free of secrets; they are what `job.json` holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+
+from . import errors
+from .errors import Charged, ImageTo3DError
+
+DIGEST_PATTERN = r"^[0-9a-f]{64}$"
+# Written by NAME in job folders and shown in scenes: long enough for people, short enough for Blender's 63 bytes.
+MAX_NAME_LENGTH = 200
+
+
+class Model(BaseModel):
+    """Base of everything we write ourselves: unknown fields are a mistake, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def evolve(self, **changes: Any) -> Self:
+        """Return a validated copy with `changes`.
+
+        Raises:
+            pydantic.ValidationError: a new value does not fit its field.
+        """
+        return type(self).model_validate({**dict(self), **changes})
+
+
+def _base_name(name: str) -> str:
+    if not name or name in {".", ".."} or any(character in name for character in "/\\\0:"):
+        raise ValueError("must be the plain name of a file in the job folder")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_base_name)]
+"""The name of a file directly inside a job folder: a job.json from elsewhere cannot point out of it."""
+
+
+class View(StrEnum):
+    """The side of the subject that a picture shows."""
+
+    FRONT = "front"
+    BACK = "back"
+    LEFT = "left"
+    RIGHT = "right"
+
+
+class Picture(Model):
+    """One picture of a request, as it lies in the job folder."""
+
+    file: FileName
+    name: str = Field(description="What the user calls it: a base name, never a path")
+    sha256: str = Field(pattern=DIGEST_PATTERN, description="Of the bytes, or of the pixels, that were handed over")
+
+
+class Spot(StrEnum):
+    """Where the model is put."""
+
+    CURSOR = "cursor"
+    ORIGIN = "origin"
+
+
+class Stance(StrEnum):
+    """How the model stands on its spot."""
+
+    GROUND = "ground"
+    CENTRE = "centre"
+    FILE = "file"
+
+
+class Placement(Model):
+    """How the result comes into the scene."""
+
+    spot: Spot = Spot.CURSOR
+    stance: Stance = Stance.GROUND
+    height: float | None = Field(default=None, gt=0, description="In scene units; nothing: as the file says")
+    collection: str | None = Field(default=None, description="Made if it is missing; nothing: the active one")
+
+
+class GenerationRequest(Model):
+    """Everything that decides the result, and how it is to be placed."""
+
+    provider: str
+    model: str | None = None
+    views: dict[View, Picture]
+    options: dict[str, JsonValue] = Field(default_factory=dict, description="Every option, defaults included")
+    placement: Placement = Placement()
+    name: str = Field(default="Model", min_length=1, max_length=MAX_NAME_LENGTH)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over what would be bought: pictures, provider, model and options; not the name or the placement."""
+        bought = {
+            "provider": self.provider,
+            "model": self.model,
+            "views": {view.value: picture.sha256 for view, picture in self.views.items()},
+            "options": self.options,
+        }
+        return hashlib.sha256(json.dumps(bought, sort_keys=True).encode()).hexdigest()
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    """Nothing was sent yet."""
+
+    SUBMITTING = "submitting"
+    """The call that may cost money is under way. Found without a live worker, its outcome is unknown."""
+
+    RUNNING = "running"
+    """The service works; the handle is written down, so that asking for the result is free and repeatable."""
+
+    DOWNLOADING = "downloading"
+    """The result exists and is being fetched."""
+
+    READY = "ready"
+    """The result lies in the job folder."""
+
+    IMPORTED = "imported"
+    """The result is, or was, in a scene."""
+
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    UNKNOWN = "unknown"
+    """The request may have been accepted; only a person decides to send it again."""
+
+    @property
+    def has_result(self) -> bool:
+        return self in {JobState.READY, JobState.IMPORTED}
+
+    @property
+    def is_final(self) -> bool:
+        """No worker will do anything with it unless a person asks."""
+        return self.has_result or self in {JobState.FAILED, JobState.CANCELLED, JobState.UNKNOWN}
+
+
+class Problem(Model):
+    """Why a job stopped, in words for its user."""
+
+    kind: str = Field(description="Name of the class in errors.py")
+    message: str
+    hint: str = ""
+    charged: Charged = Charged.NO
+    exit_status: int = 1
+
+    @classmethod
+    def of(cls, error: ImageTo3DError) -> Self:
+        return cls(
+            kind=type(error).__name__,
+            message=str(error),
+            hint=error.hint,
+            charged=error.charged,
+            exit_status=error.exit_status,
+        )
+
+    def error(self) -> ImageTo3DError:
+        """Return the exception that this problem was."""
+        kind = getattr(errors, self.kind, None)
+        if not (isinstance(kind, type) and issubclass(kind, ImageTo3DError)):
+            kind = ImageTo3DError
+        return kind(self.message, hint=self.hint, charged=self.charged)
+
+
+class ResultFile(Model):
+    """One file of the result, in the job folder."""
+
+    file: FileName
+    sha256: str = Field(pattern=DIGEST_PATTERN)
+    size_bytes: int = Field(ge=0)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Job(Model):
+    """One generation, from request to result; the content of `job.json`."""
+
+    id: FileName
+    request: GenerationRequest
+    state: JobState = JobState.QUEUED
+    handle: dict[str, JsonValue] | None = Field(default=None, description="What the provider's poll() needs")
+    progress: float | None = Field(default=None, ge=0, le=1, description="Only where it is known")
+    message: str = ""
+    eta_seconds: float | None = None
+    results: tuple[ResultFile, ...] = Field(default=(), description="The model first")
+    problem: Problem | None = None
+    notes: tuple[str, ...] = Field(default=(), description="What the user should know about a result that exists")
+    cost: str | None = Field(default=None, description="As the service says it, with its unit")
+    seed: int | None = Field(default=None, description="The seed the service says it used")
+    created: AwareDatetime = Field(default_factory=now)
+    updated: AwareDatetime = Field(default_factory=now)
+
+    def evolve(self, **changes: Any) -> Self:
+        """Return a validated copy with `changes` and the time of the change."""
+        return super().evolve(**{"updated": now(), **changes})

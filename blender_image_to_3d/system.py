@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What differs between Windows, macOS and Linux, and nothing else: folders, locks, processes, replacing files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+# A byte that no content reaches: Windows' locks are mandatory, and the claim in front of it must stay readable.
+_LOCKED_BYTE = 1 << 30
+# Virus scanners and readers hold a file open for moments, and Windows then refuses to replace or delete it.
+_PATIENCE_SECONDS = 2.0
+_NAP_SECONDS = 0.02
+# Windows' limit for a path is 260 characters, and for a folder 12 less, unless it begins with this.
+_LONG_PATH_PREFIX = "\\\\?\\"
+_LONG_PATH_LENGTH = 240
+
+
+def library_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder that keeps this user's jobs: the same for every Blender version and for the command line."""
+    chosen = environment.get("IMAGE_TO_3D_LIBRARY")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    if sys.platform == "win32":
+        base = Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "image_to_3d"
+
+
+def host_name() -> str:
+    return socket.gethostname()
+
+
+def long_path(path: Path) -> Path:
+    r"""Return `path` so that Windows opens it however long it is (``\\?\C:\…``); elsewhere, and if short, as it is."""
+    if sys.platform != "win32":
+        return path
+    text = os.path.abspath(path)  # noqa: PTH100 - the prefix needs "..", "." and "/" resolved without touching links
+    if len(text) < _LONG_PATH_LENGTH or text.startswith(_LONG_PATH_PREFIX):
+        return path
+    if text.startswith("\\\\"):
+        return Path(_LONG_PATH_PREFIX + "UNC" + text[1:])
+    return Path(_LONG_PATH_PREFIX + text)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Take the exclusive lock of an open file, or return False at once if another process has it.
+
+    The system releases it when the file is closed, also when the process dies.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    import fcntl
+
+    try:
+        # Not lockf: that one is lost as soon as any descriptor of the file is closed, a reader's too.
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def process_exists(pid: int) -> bool:
+    """Whether a process of this number runs on this machine (it may be another one by now)."""
+    if sys.platform == "win32":
+        import ctypes
+
+        query_limited_information, still_active = 0x1000, 259
+        kernel = ctypes.windll.kernel32
+        process = kernel.OpenProcess(query_limited_information, False, pid)
+        if not process:
+            return False
+        status = ctypes.c_ulong()
+        kernel.GetExitCodeProcess(process, ctypes.byref(status))
+        kernel.CloseHandle(process)
+        return status.value == still_active
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def spawn(command: Sequence[str], output: IO[Any]) -> subprocess.Popen[bytes]:
+    """Start a worker that outlives us, in its own group: Ctrl-C in Blender's terminal must not end a paid download.
+
+    Its standard input is a pipe; what it prints goes to the open file `output`, never to a pipe whose reader may die.
+    """
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, creationflags=flags
+        )
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    )
+
+
+def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace a file's content: readers see the old one or the new one, never a part.
+
+    durable: also survive a power cut, at the price of one or a few milliseconds.
+
+    Raises:
+        OSError: the folder is missing or read-only, or the disk is full; the old content is still there.
+    """
+    draft = path.with_name(path.name + "~")
+    try:
+        with draft.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        replace(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Move a file or a folder over `target`, on Windows waiting while somebody has the target open."""
+    deadline = time.monotonic() + (_PATIENCE_SECONDS if sys.platform == "win32" else 0)
+    while True:
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_NAP_SECONDS)
+
+
+def read_shared(path: Path) -> bytes:
+    """Read a file that another process replaces now and then; on Windows that blocks readers for moments."""
+    deadline = time.monotonic() + (_PATIENCE_SECONDS if sys.platform == "win32" else 0)
+    while True:
+        try:
+            return path.read_bytes()
+        except PermissionError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_NAP_SECONDS)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut. Windows cannot open folders, and does it by itself."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # some network shares have no fsync for folders
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def explain(error: OSError) -> str:
+    """Return what went wrong with a file, as the rest of a sentence."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "the disk is full"
+        case errno.EACCES | errno.EPERM:
+            return "there is no permission"
+        case errno.EROFS:
+            return "it is read-only"
+        case errno.ENOENT | errno.ENOTDIR:
+            return "the folder does not exist"
+        case errno.ENAMETOOLONG:
+            return "the name is too long"
+        case _:
+            return (error.strerror or type(error).__name__).lower()

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests share: pictures, a user of one's own, and the package with a provider that costs money."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = "blender_image_to_3d"
+KEY = "sk-very-secret-0123456789"
+
+
+@pytest.fixture(autouse=True)
+def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """No test sees the library or the keys of whoever runs it."""
+    library = tmp_path / "library"
+    for name in list(os.environ):
+        if name.startswith("IMAGE_TO_3D_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("IMAGE_TO_3D_LIBRARY", str(library))
+    return library
+
+
+@pytest.fixture(scope="session")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package in it, and one more provider: adding one is adding a file."""
+    folder = tmp_path_factory.mktemp("staged")
+    shutil.copytree(ROOT / PACKAGE, folder / PACKAGE, ignore=shutil.ignore_patterns("__pycache__"))
+    for fake in (ROOT / "tests" / "fakes").glob("*.py"):
+        shutil.copy(fake, folder / PACKAGE / "providers")
+    return folder
+
+
+@dataclass
+class Answer:
+    """What a command left."""
+
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def lines(self) -> list[Any]:
+        """Standard output as JSON lines; fails if anything else is in it."""
+        return [json.loads(line) for line in self.output.splitlines()]
+
+
+@dataclass
+class User:
+    """Somebody with a home, a library, a key, and a shell."""
+
+    staged: Path
+    home: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("IMAGE_TO_3D_")}
+        self.environment = {
+            **kept,
+            "HOME": str(self.home),
+            "IMAGE_TO_3D_LIBRARY": str(self.library),
+            "TILL": str(self.till),
+            "PAID_SERVICE_KEY": KEY,
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+
+    @property
+    def library(self) -> Path:
+        return self.home / "library"
+
+    @property
+    def till(self) -> Path:
+        return self.home / "till"
+
+    @property
+    def sold(self) -> list[Path]:
+        """The billable requests."""
+        return sorted((self.till / "sold").glob("*"))
+
+    def command(self, *words: str | Path) -> list[str]:
+        return [sys.executable, "-m", PACKAGE, *map(str, words)]
+
+    def run(self, *words: str | Path) -> Answer:
+        done = subprocess.run(
+            self.command(*words), cwd=self.staged, env=self.environment, capture_output=True, text=True, timeout=120
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command(*words),
+            cwd=self.staged,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """The job.json files of the library, the oldest first."""
+        return [json.loads(path.read_bytes()) for path in sorted(self.library.glob("[!.]*/job.json"))]
+
+
+@pytest.fixture
+def user(staged: Path, tmp_path: Path) -> User:
+    home = tmp_path / "home of a üser"
+    home.mkdir()
+    return User(staged, home)
+
+
+@pytest.fixture
+def cup(tmp_path: Path) -> Path:
+    """A small picture with a transparent background."""
+    return draw_disc(tmp_path / "cup.png", (200, 40, 40))
+
+
+def draw_disc(path: Path, colour: tuple[int, int, int], size: int = 96) -> Path:
+    """Write a coloured disc on a transparent background, in the format of the name."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGBA", (size, size))
+    ImageDraw.Draw(image).ellipse((size // 8, size // 8, size * 7 // 8, size * 7 // 8), fill=(*colour, 255))
+    image.save(path)
+    return path
+
+
+@pytest.fixture
+def read_only_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in which not even root can write."""
+    folder = tmp_path / "read-only"
+    folder.mkdir()
+    yield from _mounted(folder, "ro,size=64k")
+
+
+@pytest.fixture
+def full_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk that has room for a few kilobytes."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    yield from _mounted(folder, "size=16k")
+
+
+def _mounted(folder: Path, options: str) -> Iterator[Path]:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"needs the right to mount a file system: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
