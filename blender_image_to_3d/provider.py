@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The contract between a worker and a service. A provider is one file under `providers/`.
+
+The file's name is the provider's id; it holds one subclass of `Provider`. Panel, command line, validation and
+documentation are derived from its `info` and `Options`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from .errors import BadOption, GenerationFailed
+from .models import GenerationRequest, Model, View
+
+Handle = dict[str, JsonValue]
+
+
+class Options(BaseModel):
+    """Base of a provider's options.
+
+    Each field has a default, a `title` (its label) and a `description` (one line, its tooltip and its help).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ProviderInfo(Model):
+    """What a provider is, for everyone who has to choose, check or draw."""
+
+    id: str
+    label: str
+    summary: str = Field(description="One line: what it does, and what it cannot")
+    views: tuple[View, ...] = (View.FRONT,)
+    models: tuple[str, ...] = Field(default=(), description="The first is the default; none: there is no choice")
+    picture_formats: tuple[str, ...] = Field(description="What it takes as it is, as PictureFormat values")
+    result_formats: tuple[str, ...] = ("glb",)
+    key_variables: tuple[str, ...] = Field(default=(), description="The service's own names; none: it needs no key")
+    key_url: str | None = Field(default=None, description="Where a key is to be had")
+    base_url: str | None = Field(default=None, description="None: it works on this computer")
+    paid: bool = Field(description="A request may cost money, and is never repeated by itself")
+    resumable: bool = Field(description="A result can be asked for again in another process, on another day")
+    cancellable: bool = Field(description="The service can be told to stop")
+
+    @property
+    def needs_key(self) -> bool:
+        return bool(self.key_variables)
+
+
+class Pending(Model):
+    """The service works on it. `handle` is all that `poll` needs, in another process, on another day."""
+
+    handle: Handle
+    progress: float | None = Field(default=None, ge=0, le=1)
+    message: str = ""
+    eta_seconds: float | None = None
+    poll_after_seconds: float | None = Field(default=None, description="The service's own hint")
+
+
+class Finished(Model):
+    """The result lies in `Context.result_folder`."""
+
+    files: tuple[str, ...] = Field(min_length=1, description="Names in the result folder, the model first")
+    notes: tuple[str, ...] = ()
+    cost: str | None = None
+    seed: int | None = None
+
+
+class Context(Protocol):
+    """What a provider may use of the worker that runs it."""
+
+    @property
+    def result_folder(self) -> Path:
+        """An empty folder of this run; nothing in it counts before `Finished` names it."""
+
+    @property
+    def key(self) -> str | None:
+        """The service's key. It is never written anywhere."""
+
+    @property
+    def base_url(self) -> str | None:
+        """The service's address, or the one that the user put in its place."""
+
+    @property
+    def blender(self) -> str | None:
+        """The Blender binary that can be started for work that needs one."""
+
+    def picture(self, view: View) -> Path:
+        """Return the file of one view."""
+
+    def report(self, message: str, progress: float | None = None) -> None:
+        """Tell the user how far it is. Call it often: raises `Stopped` as soon as someone asks to stop."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait. Raises `Stopped` as soon as someone asks to stop."""
+
+
+class Provider(ABC):
+    """One way to turn pictures into a model."""
+
+    info: ClassVar[ProviderInfo]
+    options: ClassVar[type[Options]]
+
+    @abstractmethod
+    def submit(self, request: GenerationRequest, context: Context) -> Pending | Finished:
+        """Start the generation. The one call that may cost money; the worker never repeats it by itself.
+
+        Raises:
+            ImageTo3DError: with `charged` saying whether money was spent.
+        """
+
+    def poll(self, handle: Handle, context: Context) -> Pending | Finished:
+        """Ask how it is going. Free and repeatable.
+
+        Raises:
+            ImageTo3DError: as `submit`.
+        """
+        raise GenerationFailed(f"{self.info.label} answers at once; there is nothing to ask for later.")
+
+    def cancel(self, handle: Handle, context: Context) -> None:
+        """Tell the service to stop, where it can be told (`info.cancellable`)."""
+        raise GenerationFailed(f"{self.info.label} cannot be told to stop.")
+
+    def options_of(self, model: str | None) -> type[Options]:
+        """Return the options of one model, where models differ."""
+        return self.options
+
+    def validate(
+        self, model: str | None, options: dict[str, Any], views: tuple[View, ...]
+    ) -> tuple[str | None, dict[str, JsonValue]]:
+        """Return the model and the complete options as they would be sent.
+
+        Text values ("25", "true") are understood, so that the command line needs no types of its own.
+
+        Raises:
+            BadOption: an unknown model, option or view, or a value that does not fit.
+        """
+        self._check_views(views)
+        chosen = self._check_model(model)
+        options_type = self.options_of(chosen)
+        known = options_type.model_fields
+        for name in options:
+            if name not in known:
+                raise BadOption(
+                    f'{self.info.label} has no option "{name}".', hint=f"Its options are: {', '.join(known) or 'none'}."
+                )
+        try:
+            checked = options_type.model_validate(options)
+        except ValidationError as error:
+            raise BadOption(_first_sentence(error), hint=f"See: providers {self.info.id}.") from None
+        return chosen, checked.model_dump(mode="json")
+
+    def _check_views(self, views: tuple[View, ...]) -> None:
+        if View.FRONT not in views:
+            raise BadOption("A picture of the front is needed.")
+        for view in views:
+            if view not in self.info.views:
+                raise BadOption(
+                    f"{self.info.label} does not take a view from the {view}.",
+                    hint=f"It takes: {', '.join(self.info.views)}.",
+                )
+
+    def _check_model(self, model: str | None) -> str | None:
+        if model is None:
+            return self.info.models[0] if self.info.models else None
+        if model not in self.info.models:
+            raise BadOption(
+                f'{self.info.label} has no model "{model}".',
+                hint=f"Its models are: {', '.join(self.info.models) or 'none'}.",
+            )
+        return model
+
+
+def _first_sentence(error: ValidationError) -> str:
+    """Put pydantic's first complaint into a sentence, without the library's vocabulary."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    name = ".".join(str(part) for part in first["loc"]) or "options"
+    return f'Option "{name}": {first["msg"][0].lower()}{first["msg"][1:]}, not "{first["input"]}".'

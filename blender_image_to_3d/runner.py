@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts, watches, stops and resumes workers. Never blocks: Blender's timer and the command line both call `step`."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from . import providers, system
+from .errors import Cancelled, Charged, ImageTo3DError, InputError, JobBusy, KeyMissing, OutcomeUnknown, Paused
+from .library import JobFolder, Library
+from .models import Job, JobState, Problem
+from .provider import ProviderInfo
+from .request import Draft
+from .worker import Start, recovered
+
+STEP_SECONDS = 0.02
+"""How long the blocking callers wait between two steps."""
+
+_CANCEL_PATIENCE_SECONDS = 5.0
+_FOLLOW_SECONDS = 0.2
+_DEPENDENCIES = ("pydantic", "numpy", "requests", "PIL")
+
+
+class News(NamedTuple):
+    """A job as it is now."""
+
+    folder: JobFolder
+    job: Job
+    has_ended: bool
+    """No worker has it any more."""
+
+
+class Runner:
+    """The workers of one process."""
+
+    def __init__(self, *, jobs_at_once: int = 1, blender: str | None = None, take_over: bool = False) -> None:
+        self._jobs_at_once = jobs_at_once
+        self._blender = blender
+        self._take_over = take_over
+        self._waiting: deque[JobFolder] = deque()
+        self._workers: dict[JobFolder, subprocess.Popen[bytes]] = {}
+        self._stamps: dict[JobFolder, int] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._waiting or self._workers)
+
+    @property
+    def running(self) -> list[JobFolder]:
+        return list(self._workers)
+
+    def start(self, folder: JobFolder) -> None:
+        """Let a worker have this job as soon as there is a place."""
+        folder.forget_stop_request()
+        self._waiting.append(folder)
+
+    def step(self) -> list[News]:
+        """Start what waits, notice what ended, and return the jobs that changed since the last call."""
+        news = [News(folder, self._settled(folder), has_ended=True) for folder in self._ended()]
+        news += [News(folder, folder.load(), has_ended=False) for folder in self._workers if self._was_written(folder)]
+        while self._waiting and len(self._workers) < self._jobs_at_once:
+            folder = self._waiting.popleft()
+            self._workers[folder] = self._spawn(folder)
+        return news
+
+    def stop(self, request: str) -> None:
+        """Ask all workers to "pause" or to "cancel", and start no more."""
+        self._waiting.clear()
+        for folder in self._workers:
+            folder.ask_to(request)
+
+    def _ended(self) -> list[JobFolder]:
+        ended = [folder for folder, worker in self._workers.items() if worker.poll() is not None]
+        for folder in ended:
+            del self._workers[folder]
+        return ended
+
+    def _was_written(self, folder: JobFolder) -> bool:
+        try:
+            stamp = (folder.path / "job.json").stat().st_mtime_ns
+        except OSError:
+            return False
+        is_new = self._stamps.get(folder) != stamp
+        self._stamps[folder] = stamp
+        return is_new
+
+    def _settled(self, folder: JobFolder) -> Job:
+        """Return what a worker left; one that died in the middle could not say so itself."""
+        self._stamps.pop(folder, None)
+        return settled(folder)
+
+    def _spawn(self, folder: JobFolder) -> subprocess.Popen[bytes]:
+        info = _info(folder)
+        start = Start(key=key_of(info), base_url=base_url_of(info), blender=self._blender, take_over=self._take_over)
+        with folder.log.open("ab") as log:
+            worker = system.spawn([*_command(), "worker", str(folder.path)], log)
+        assert worker.stdin is not None
+        try:
+            worker.stdin.write(start.model_dump_json().encode() + b"\n")
+            worker.stdin.close()
+        except BrokenPipeError:
+            pass  # it died at once; step() will notice, and its log says why
+        return worker
+
+
+def settled(folder: JobFolder) -> Job:
+    """Return the job; if its worker died, first write down what that means.
+
+    Raises:
+        StorageError: the job cannot be read or written.
+    """
+    job = folder.load()
+    if job.state.is_final:
+        return job
+    try:
+        with folder.claim(patience_seconds=0):
+            return folder.save(recovered(folder.load(), _info(folder), folder))
+    except JobBusy:
+        return job
+
+
+def reopen(folder: JobFolder, *, again: bool = False, take_over: bool = False) -> Job:
+    """Make a stopped job ready for a worker, and return it; a job that has its result is returned as it is.
+
+    again: send a request again that may have been, or was, charged.
+
+    Raises:
+        JobBusy: a worker is busy with it.
+        OutcomeUnknown: it may have been charged, and nobody said `again`.
+    """
+    with folder.claim(patience_seconds=0, take_over=take_over):
+        job = recovered(folder.load(), _info(folder), folder)
+        if not job.state.has_result:
+            job = _reopened(job, again=again)
+        return folder.save(job)
+
+
+def _reopened(job: Job, *, again: bool) -> Job:
+    if job.handle is not None and not again:  # asking costs nothing, whatever happened
+        return job.evolve(state=JobState.RUNNING, problem=None)
+    was_charged = job.problem is not None and job.problem.charged is not Charged.NO
+    if was_charged and not again:
+        assert job.problem is not None
+        raise OutcomeUnknown(
+            f'"{job.request.name}" may have been charged already: {job.problem.message}',
+            hint="Look at the service's own history; to send it again all the same, use --again.",
+            charged=job.problem.charged,
+        )
+    return job.evolve(state=JobState.QUEUED, handle=None, problem=None, message="")
+
+
+def key_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the provider's key, or nothing if it needs none.
+
+    Raises:
+        KeyMissing: it needs one, and there is none.
+    """
+    if not info.needs_key:
+        return None
+    names = [f"IMAGE_TO_3D_{info.id.upper()}_KEY", *info.key_variables]
+    for name in names:
+        if key := environment.get(name, "").strip():
+            return key
+    where = f" One is to be had at {info.key_url}." if info.key_url else ""
+    raise KeyMissing(f"{info.label} needs a key.", hint=f"Set the environment variable {names[0]}.{where}")
+
+
+def base_url_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return the address that the user put in place of the service's own, if any."""
+    return environment.get(f"IMAGE_TO_3D_{info.id.upper()}_URL", "").strip() or info.base_url
+
+
+def _command() -> Sequence[str]:
+    """Return how to start our command line in a Python of its own, with the modules that this one would find."""
+    folders: dict[str, None] = {}
+    for name in _DEPENDENCIES:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            folders[str(Path(spec.origin).parent.parent)] = None
+    bootstrap = Path(__file__).with_name("bootstrap.py")
+    return [sys.executable, "-I", str(bootstrap), *folders, "--"]
+
+
+def generate(
+    draft: Draft,
+    library: Library,
+    *,
+    again: bool = False,
+    blender: str | None = None,
+    on_news: Callable[[News], None] = lambda news: None,
+) -> News:
+    """Make the model of a request, and return when it is there. What was bought before is not bought again.
+
+    again: buy anew what was bought before.
+
+    Raises:
+        ImageTo3DError: why there is no model. Where nothing is to be gained from the job, it is deleted.
+    """
+    info = providers.info(draft.request.provider)
+    key_of(info)
+    earlier = _bought_before(draft, library) if info.paid and not again else None
+    folder = earlier or draft.create(library)
+    if earlier is not None and take_up(earlier, on_news=on_news).state.has_result:
+        return News(earlier, earlier.load(), has_ended=True)
+    news = run_to_the_end(folder, blender=blender, on_news=on_news)
+    if news.job.problem and news.job.problem.exit_status == InputError.exit_status:
+        folder.delete()
+    return _result_or_error(news)
+
+
+def take_up(
+    folder: JobFolder,
+    *,
+    again: bool = False,
+    take_over: bool = False,
+    on_news: Callable[[News], None] = lambda news: None,
+) -> Job:
+    """As `reopen`, but where a worker on this machine is busy with the job, wait until it is done.
+
+    Raises:
+        JobBusy: a worker on another machine claims it.
+        OutcomeUnknown: it may have been charged, and nobody said `again`.
+    """
+    while True:
+        try:
+            return reopen(folder, again=again, take_over=take_over)
+        except JobBusy:
+            if folder.is_claimed_elsewhere():
+                raise
+        on_news(News(folder, folder.load(), has_ended=False))
+        time.sleep(_FOLLOW_SECONDS)
+
+
+def finish(
+    folder: JobFolder,
+    *,
+    blender: str | None = None,
+    take_over: bool = False,
+    on_news: Callable[[News], None] = lambda news: None,
+) -> News:
+    """Take a job that was reopened to its result.
+
+    Raises:
+        ImageTo3DError: why there is no model.
+    """
+    return _result_or_error(run_to_the_end(folder, blender=blender, take_over=take_over, on_news=on_news))
+
+
+def cancel(folder: JobFolder) -> Job:
+    """Give a job up, and return it. A worker that is busy with it is asked to stop, and given a moment to do so.
+
+    Raises:
+        StorageError: the job cannot be read or written.
+    """
+    folder.ask_to("cancel")
+    try:
+        with folder.claim(patience_seconds=0):
+            folder.forget_stop_request()
+            return folder.save(_cancelled(recovered(folder.load(), _info(folder), folder)))
+    except JobBusy:
+        return _wait_for_the_end(folder)
+
+
+def _cancelled(job: Job) -> Job:
+    if job.state.is_final:
+        return job
+    if job.handle is None:
+        problem = Problem.of(Cancelled("Cancelled, nothing was charged."))
+    else:
+        problem = Problem.of(
+            Cancelled(
+                "Cancelled here; the service may still work on it.",
+                hint=f"If you want the result after all: jobs resume {job.id}.",
+                charged=Charged.MAYBE,
+            )
+        )
+    return job.evolve(state=JobState.CANCELLED, problem=problem, progress=None, message="")
+
+
+def _wait_for_the_end(folder: JobFolder) -> Job:
+    deadline = time.monotonic() + _CANCEL_PATIENCE_SECONDS
+    while not (job := folder.load()).state.is_final and time.monotonic() < deadline:
+        time.sleep(STEP_SECONDS)
+    return job
+
+
+def _info(folder: JobFolder) -> ProviderInfo:
+    return providers.info(folder.load().request.provider)
+
+
+def run_to_the_end(
+    folder: JobFolder,
+    *,
+    blender: str | None = None,
+    take_over: bool = False,
+    on_news: Callable[[News], None] = lambda news: None,
+) -> News:
+    """Let one worker work until it ends, and return what it left. Ctrl-C pauses it; a second one leaves it alone.
+
+    Raises:
+        Paused: Ctrl-C.
+    """
+    runner = Runner(blender=blender, take_over=take_over)
+    runner.start(folder)
+    try:
+        return _last_news(runner, on_news)
+    except KeyboardInterrupt:
+        runner.stop("pause")
+        while runner.is_busy:
+            runner.step()
+            time.sleep(STEP_SECONDS)
+        raise Paused("Interrupted.", hint=f"Go on with: jobs resume {folder.id}.") from None
+
+
+def _last_news(runner: Runner, on_news: Callable[[News], None]) -> News:
+    while True:
+        for news in runner.step():
+            on_news(news)
+            if news.has_ended:
+                return news
+        time.sleep(STEP_SECONDS)
+
+
+def _result_or_error(news: News) -> News:
+    if news.job.problem is not None:
+        raise news.job.problem.error()
+    if not news.job.state.has_result:
+        raise ImageTo3DError(
+            f'The worker of "{news.folder.id}" ended unexpectedly; nothing is lost.',
+            hint=f"Go on with: jobs resume {news.folder.id}. Its log is {news.folder.log}.",
+        )
+    return news
+
+
+def _bought_before(draft: Draft, library: Library) -> JobFolder | None:
+    """Return the job that has what the draft asks for, or may still bring it.
+
+    Raises:
+        OutcomeUnknown: the same request may have been charged, and nobody knows what became of it.
+    """
+    for folder, job in library.same(draft.request.fingerprint):
+        if job.state is JobState.UNKNOWN:
+            raise OutcomeUnknown(
+                f'The same request was sent before, as "{folder.id}", and may have been charged.',
+                hint="Look at the service's own history; to send it again all the same, use --again.",
+            )
+        if job.state.has_result or not job.state.is_final or job.handle is not None:
+            return folder
+    return None

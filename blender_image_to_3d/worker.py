@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One job, from QUEUED to READY. A plain program that knows nothing of Blender: ``… worker FOLDER``.
+
+The parent hands over a `Start` as one line on standard input; if it dies before, the job stays QUEUED. What is
+printed goes to the folder's worker.log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+# Everything a job may need is imported now: an upgrade of the add-on must not swap modules under a paid job.
+from . import providers, system
+from .errors import (
+    BadResult,
+    Cancelled,
+    Charged,
+    ImageTo3DError,
+    JobBusy,
+    OutcomeUnknown,
+    Paused,
+    Stopped,
+    StorageError,
+)
+from .library import JobFolder
+from .mesh import formats, glb
+from .models import Job, JobState, Model, Problem, ResultFile, View
+from .pictures.handed_over import prepare
+from .provider import Finished, Handle, Pending, Provider, ProviderInfo
+
+log = logging.getLogger(__name__)
+
+FIRST_POLL_SECONDS = 1.0
+POLL_GROWTH = 1.3
+LONGEST_POLL_SECONDS = 15.0
+_STOP_CHECK_SECONDS = 0.1
+_REPORT_SECONDS = 0.2
+_HEAD_BYTES = 4096
+_FINISHED = "finished.json"
+
+
+class Start(Model):
+    """What only the parent knows. It is never written down: it may hold a key."""
+
+    key: str | None = None
+    base_url: str | None = None
+    blender: str | None = None
+    take_over: bool = False
+
+    def __repr__(self) -> str:
+        return "Start(…)"
+
+
+def main(folder: JobFolder, start_line: IO[str]) -> int:
+    """Work on one job until it is finished, has failed, or is stopped. Return the exit status."""
+    line = start_line.readline()
+    if not line.endswith("\n"):
+        return Stopped.exit_status
+    try:
+        start = Start.model_validate_json(line)
+    except ValidationError:  # its text would hold the key
+        sys.stderr.write("The first line of standard input is not a start message.\n")
+        return StorageError.exit_status
+    _log_to_stderr(secrets=[start.key] if start.key else [])
+    try:
+        with folder.claim(take_over=start.take_over):
+            job = work(folder, start)
+    except (JobBusy, StorageError) as error:
+        log.error("%s", error)
+        return error.exit_status
+    return job.problem.exit_status if job.problem else 0
+
+
+def work(folder: JobFolder, start: Start) -> Job:
+    """Take a claimed job as far as it goes, and return it as it was last written.
+
+    Raises:
+        StorageError: not even the journal can be written.
+    """
+    job = folder.load()
+    try:
+        provider = providers.get(job.request.provider)
+        job = folder.save(recovered(job, provider.info, folder))
+        if job.state.is_final:
+            return job
+        return _Run(folder, job, provider, start).to_the_end()
+    except ImageTo3DError as error:
+        return _stopped_by(error, folder)
+    except OSError as error:
+        log.exception("files")
+        return _stopped_by(StorageError(f"{folder.path} cannot be written: {system.explain(error)}."), folder)
+    except Exception as error:
+        log.exception("unexpected")
+        problem = ImageTo3DError(f"Unexpected error: {type(error).__name__}.", hint="The log of the job has details.")
+        return _stopped_by(problem, folder)
+
+
+def recovered(job: Job, info: ProviderInfo, folder: JobFolder) -> Job:
+    """Return what a job is that no worker has, judging by what its last one wrote before it died or stopped."""
+    finished = folder.result / _FINISHED
+    if not job.state.is_final and finished.is_file():
+        return _ready(job, Finished.model_validate_json(finished.read_bytes()), folder)
+    if job.state is not JobState.SUBMITTING:
+        return job
+    if not info.paid:
+        return job.evolve(state=JobState.QUEUED, progress=None, message="")
+    error = OutcomeUnknown(f"The worker died while it was sending the request to {info.label}.")
+    return job.evolve(state=JobState.UNKNOWN, problem=Problem.of(error))
+
+
+class _Run:
+    """One worker's way through one job; it is the provider's `Context`."""
+
+    def __init__(self, folder: JobFolder, job: Job, provider: Provider, start: Start) -> None:
+        self.folder = folder
+        self.job = job
+        self.provider = provider
+        self.key = start.key
+        self.base_url = start.base_url or provider.info.base_url
+        self.blender = start.blender
+        self.result_folder = folder.path / "result~"
+        self._keeps_cancelled_result = False
+        self._next_report = 0.0
+
+    def to_the_end(self) -> Job:
+        """The whole road. Each line that costs or moves something is journalled before and after."""
+        self._empty_result_folder()
+        if self.job.handle is None:
+            answer = self._submit()
+        else:
+            answer = self._poll(self.job.handle)
+        pause = FIRST_POLL_SECONDS
+        while isinstance(answer, Pending):
+            self._journal_pending(answer)
+            self.wait(answer.poll_after_seconds or pause)
+            pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
+            answer = self._poll(answer.handle)
+        return self._keep(answer)
+
+    def _submit(self) -> Pending | Finished:
+        self._raise_if_stopped()
+        self._prepare_pictures()
+        self._journal(state=JobState.SUBMITTING, problem=None)
+        log.info("submitting to %s", self.provider.info.label)
+        return self.provider.submit(self.job.request, self)
+
+    def _poll(self, handle: Handle) -> Pending | Finished:
+        self._raise_if_stopped()
+        return self.provider.poll(handle, self)
+
+    def _keep(self, finished: Finished) -> Job:
+        """Check the files, and make them the job's result in one move."""
+        for name in finished.files:
+            _check_result_file(self.result_folder / name)
+        system.write_atomically(self.result_folder / _FINISHED, finished.model_dump_json().encode())
+        system.replace(self.result_folder, self.folder.result)
+        log.info("ready: %s", ", ".join(finished.files))
+        return self.folder.save(_ready(self.job, finished, self.folder))
+
+    # What a provider may use: see provider.Context.
+
+    def picture(self, view: View) -> Path:
+        return self.folder.path / self.job.request.views[view].file
+
+    def report(self, message: str, progress: float | None = None) -> None:
+        self._raise_if_stopped()
+        if time.monotonic() < self._next_report or (message, progress) == (self.job.message, self.job.progress):
+            return
+        self._next_report = time.monotonic() + _REPORT_SECONDS
+        self._journal(durable=False, message=message, progress=progress)
+
+    def wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        self._raise_if_stopped()
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _STOP_CHECK_SECONDS))
+            self._raise_if_stopped()
+
+    # The journal.
+
+    def _journal(self, *, durable: bool = True, **changes: object) -> None:
+        self.job = self.folder.save(self.job.evolve(**changes), durable=durable)
+
+    def _journal_pending(self, answer: Pending) -> None:
+        if self.job.handle is None:
+            log.info("accepted")
+        self._journal(
+            durable=answer.handle != self.job.handle,
+            state=JobState.RUNNING,
+            problem=None,
+            **answer.model_dump(exclude={"poll_after_seconds"}),
+        )
+
+    # Stopping.
+
+    def _raise_if_stopped(self) -> None:
+        request = self.folder.stop_request()
+        if request is None or self._is_buying:
+            return
+        if request == "pause":
+            raise Paused("Paused.", hint="Resume it when you like.")
+        if self.job.handle is None:
+            raise Cancelled("Cancelled, nothing was charged.")
+        self._cancel_at_the_service(self.job.handle)
+
+    @property
+    def _is_buying(self) -> bool:
+        """The request is on its way: stopping now would throw away the answer to what is being bought."""
+        return self.provider.info.paid and self.job.state is JobState.SUBMITTING
+
+    def _cancel_at_the_service(self, handle: Handle) -> None:
+        if self.provider.info.cancellable:
+            self.provider.cancel(handle, self)
+            raise Cancelled("Cancelled at the service.", charged=Charged.MAYBE)
+        if not self._keeps_cancelled_result:
+            self._keeps_cancelled_result = True
+            log.info("the service cannot be told to stop; the result will be kept when it arrives")
+
+    # Pictures and files.
+
+    def _prepare_pictures(self) -> None:
+        """Bring every picture into a format that the provider takes; what it takes is sent as it is."""
+        before = self.job.request.views
+        files = {view: self._prepared(self.folder.path / picture.file) for view, picture in before.items()}
+        after = {view: picture.evolve(file=files[view].name) for view, picture in before.items()}
+        self._journal(request=self.job.request.evolve(views=after))
+        for file in {picture.file for picture in before.values()} - {picture.file for picture in after.values()}:
+            (self.folder.path / file).unlink()
+
+    def _prepared(self, picture: Path) -> Path:
+        self.report("Preparing the picture")
+        return prepare(picture, self.provider.info.picture_formats, blender=self.blender)
+
+    def _empty_result_folder(self) -> None:
+        try:
+            shutil.rmtree(self.result_folder, ignore_errors=True)
+            self.result_folder.mkdir()
+        except OSError as error:
+            raise StorageError(f"{self.folder.path} cannot be written: {system.explain(error)}.") from error
+
+
+def _stopped_by(error: ImageTo3DError, folder: JobFolder) -> Job:
+    """Write down why a job goes no further, so that whoever looks next knows what to do."""
+    log.info("stopped: %s", error)
+    shutil.rmtree(folder.path / "result~", ignore_errors=True)
+    job = folder.load()
+    has_left = job.state is JobState.SUBMITTING and providers.info(job.request.provider).paid
+    if isinstance(error, Paused):
+        if job.state is JobState.SUBMITTING:
+            job = job.evolve(state=JobState.QUEUED)
+        return folder.save(job.evolve(progress=None, message="Paused"))
+    if isinstance(error, Cancelled):
+        return folder.save(job.evolve(state=JobState.CANCELLED, problem=Problem.of(error), progress=None, message=""))
+    is_unknown = isinstance(error, OutcomeUnknown) or (type(error) is ImageTo3DError and has_left)
+    problem = Problem.of(error)
+    if is_unknown:
+        problem = problem.evolve(charged=Charged.MAYBE, hint=problem.hint or OutcomeUnknown.default_hint)
+    state = JobState.UNKNOWN if is_unknown else JobState.FAILED
+    return folder.save(job.evolve(state=state, problem=problem, progress=None, message=""))
+
+
+def _ready(job: Job, finished: Finished, folder: JobFolder) -> Job:
+    return job.evolve(
+        state=JobState.READY,
+        results=tuple(_result_file(folder.result / name) for name in finished.files),
+        progress=None,
+        message="",
+        eta_seconds=None,
+        problem=None,
+        **finished.model_dump(exclude={"files"}),
+    )
+
+
+def _check_result_file(path: Path) -> None:
+    """Trust the bytes, not the name.
+
+    Raises:
+        BadResult: the file is empty, a web page, or a damaged GLB.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    if not head:
+        raise BadResult(f"{path.name} is empty.")
+    kind = formats.detect(head, path.stat().st_size)
+    if kind in {formats.Format.HTML, formats.Format.JSON}:
+        raise BadResult(f'{path.name} is not a model: "{head[:200].decode(errors="replace").strip()}".')
+    if kind is formats.Format.GLB:
+        try:
+            glb.inspect(path)
+        except glb.MeshError as error:
+            raise BadResult(f"{path.name} is damaged: {error}") from None
+
+
+def _result_file(path: Path) -> ResultFile:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return ResultFile(file=path.name, sha256=digest, size_bytes=path.stat().st_size)
+
+
+def _log_to_stderr(secrets: Iterable[str]) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Redacted(secrets))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+class _Redacted(logging.Formatter):
+    """Writes lines and tracebacks without the secrets in them."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._secrets = [secret for secret in secrets if secret]
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
