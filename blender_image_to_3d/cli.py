@@ -1,0 +1,650 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: the same words in a shell, in ``blender --command`` and behind ``blender --python … --``.
+
+Standard output carries the answer (with ``--json``: JSON lines and nothing else), standard error what is said
+meanwhile. Modules that need pydantic are imported by the commands, so that ``--help`` is immediate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from . import system
+from .errors import BadOption, ImageTo3DError, InputError, StorageError
+
+if TYPE_CHECKING:
+    from .batch import Outcome
+    from .library import JobFolder, Library
+    from .models import Job, Placement
+    from .output import Exporter
+    from .provider import Options
+    from .request import Draft
+    from .runner import News
+
+DEFAULT_PROVIDER = "offline_shape"
+DEFAULT_FORMAT = "glb"
+
+_EXIT_STATUS = """\
+exit status: 0 done; 1 the generation failed; 2 wrong usage or input; 3 key missing or refused, or no credit;
+4 offline or service unreachable; 130 interrupted"""
+
+
+def main(arguments: Sequence[str], *, program: str = "image_to_3d", host: Host | None = None) -> int:
+    """Run one command and return its exit status.
+
+    host: what Blender adds, where there is one.
+    """
+    options = _parser(program, arguments).parse_args(arguments)
+    say = _Say(is_json=getattr(options, "json", False))
+    try:
+        with _interruptible():
+            status: int = options.run(options, say, host or Host())
+        return status
+    except ImageTo3DError as error:
+        say.error(error)
+        return error.exit_status
+    except ModuleNotFoundError as error:
+        if error.name not in {"pydantic", "numpy", "requests"}:
+            raise
+        say.error(_missing(error.name))
+        return InputError.exit_status
+    except KeyboardInterrupt:
+        say.note("Interrupted.")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+class Host:
+    """What a program around the command line can do that the command line alone cannot."""
+
+    exporter: Exporter | None = None
+    blender: str | None = None
+
+
+# What is said.
+
+
+class _Say:
+    """The only place that prints."""
+
+    def __init__(self, *, is_json: bool) -> None:
+        self.is_json = is_json
+        self._last: dict[str, Any] = {}
+
+    def answer(self, text: str, **facts: Any) -> None:
+        """Print the answer, or with --json its facts."""
+        print(json.dumps(facts) if self.is_json else text, flush=True)
+
+    def event(self, event: str, **facts: Any) -> None:
+        if self.is_json:
+            print(json.dumps({"event": event, **facts}), flush=True)
+
+    def note(self, text: str) -> None:
+        if not self.is_json:
+            print(text, file=sys.stderr, flush=True)
+
+    def error(self, error: ImageTo3DError) -> None:
+        self.event("error", kind=type(error).__name__, message=str(error), hint=error.hint, charged=error.charged.value)
+        self.note(f"{error} {error.hint}".strip())
+
+    def news(self, news: News) -> None:
+        job = news.job
+        facts = {"job": job.id, "state": job.state, "progress": job.progress, "message": job.message}
+        if facts == self._last:
+            return
+        self._last = facts
+        self.event("progress", **facts)
+        if job.message:
+            share = "" if job.progress is None else f" {job.progress:.0%}"
+            self.note(f"{job.request.name}: {job.message}{share}")
+
+
+# generate
+
+
+def _generate(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    from . import output, providers, runner
+    from .library import Library
+
+    if options.output is not None:
+        info = providers.info(options.provider)
+        output.check(
+            options.output, result_formats=info.result_formats, exporter=host.exporter, overwrite=options.overwrite
+        )
+    draft = _draft(options, options.image, name=options.name)
+    library = Library(system.library_folder())
+    before = {folder.id for folder in library.folders()}
+    done = runner.generate(draft, library, again=options.again, blender=host.blender, on_news=say.news)
+    if done.folder.id in before:
+        say.note(f"This was made before, as {done.job.id}; --again makes it anew.")
+    return _hand_out(done.folder, done.job, options.output, say, host)
+
+
+def _draft(options: argparse.Namespace, image: Path, *, name: str | None = None) -> Draft:
+    from .models import View
+    from .request import draft
+
+    return draft(
+        {View.FRONT: image, **_views(options.view)},
+        provider=options.provider,
+        model=options.model,
+        options=_pairs(options.option),
+        placement=_placement(options),
+        name=name,
+    )
+
+
+def _hand_out(folder: JobFolder, job: Job, output_path: Path | None, say: _Say, host: Host) -> int:
+    """Write the result where the user wants it, and say where it is."""
+    from . import output
+
+    for note in job.notes:
+        say.note(f"Note: {note}")
+    if output_path is not None:
+        output.deliver(folder, job, output_path, exporter=host.exporter)
+    path = output_path or folder.result_files(job)[0]
+    say.answer(
+        str(path), event="done", job=job.id, output=str(path), cost=job.cost, seed=job.seed, notes=list(job.notes)
+    )
+    return 0
+
+
+# batch
+
+
+def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    from . import output, providers, runner
+    from .batch import LIBRARY_NAME, Batch, find_pictures, plan
+    from .library import Library
+
+    info = providers.info(options.provider)
+    suffix = "." + options.format.lstrip(".").lower()
+    if suffix.lstrip(".") not in info.result_formats and host.exporter is None:
+        raise BadOption(f"Writing {suffix} files needs Blender.", hint=f"Choose --format {info.result_formats[0]}.")
+    found = find_pictures(options.source)[: options.limit]
+    items = plan(found, options.output_dir, suffix)
+    if options.dry_run:
+        return _dry_run(options, items, say)
+    present = sum(item.output.exists() for item in items)
+    if present and not (options.resume or options.overwrite):
+        raise StorageError(
+            f'{present} of {len(items)} models are already in "{options.output_dir}", and are kept.',
+            hint="Add --resume to make only what is missing, or --overwrite.",
+        )
+    runner.key_of(info)
+    try:
+        options.output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f'"{options.output_dir}" cannot be made: {system.explain(error)}.') from error
+    output.check_folder(options.output_dir)
+    batch = Batch(
+        library=Library(options.output_dir / LIBRARY_NAME),
+        runner=runner.Runner(jobs_at_once=options.jobs, blender=host.blender, take_over=options.take_over),
+        draft=lambda picture: _draft(options, picture),
+        jobs_at_once=options.jobs,
+        exporter=host.exporter,
+        overwrite=options.overwrite,
+        again=options.again,
+        take_over=options.take_over,
+    )
+    with _report(options.report) as write:
+        return _run_batch(batch, items, write, say)
+
+
+def _run_batch(batch: Any, items: Sequence[Any], write: Any, say: _Say) -> int:
+    outcomes = []
+    for outcome in batch.run(items):
+        outcomes.append(outcome)
+        facts = _outcome_facts(outcome)
+        write(facts)
+        say.event("picture", **facts)
+        problem = f": {outcome.problem.message}" if outcome.problem else ""
+        say.note(f"[{len(outcomes)}/{len(items)}] {outcome.item.picture.name}: {outcome.state}{problem}")
+    failed = sum(outcome.problem is not None for outcome in outcomes)
+    done = sum(outcome.state == "done" for outcome in outcomes)
+    skipped = sum(outcome.was_there for outcome in outcomes)
+    say.answer(
+        f"{done} done, {skipped} were there, {failed} failed", event="done", done=done, skipped=skipped, failed=failed
+    )
+    return 1 if failed else 0
+
+
+def _dry_run(options: argparse.Namespace, items: Sequence[Any], say: _Say) -> int:
+    """Say what would be sent, and where; touch nothing."""
+    from . import providers, runner
+    from .pictures.inspect import inspect
+
+    info = providers.info(options.provider)
+    place = runner.base_url_of(info) or "this computer"
+    for item in items:
+        try:
+            draft = _draft(options, item.picture)
+            facts = inspect(item.picture)
+        except ImageTo3DError as error:
+            say.answer(f"{item.picture}: {error}", picture=str(item.picture), problem=str(error))
+            continue
+        size = item.picture.stat().st_size
+        say.answer(
+            f"{item.picture} ({facts.format}, {facts.width}x{facts.height}, {size:,} bytes)"
+            f" -> {info.label} on {place} -> {item.output}",
+            picture=str(item.picture),
+            bytes=size,
+            provider=info.id,
+            model=draft.request.model,
+            options=draft.request.options,
+            sent_to=place,
+            output=str(item.output),
+            exists=item.output.exists(),
+        )
+    return 0
+
+
+@contextmanager
+def _report(path: Path | None) -> Iterator[Any]:
+    """Give a function that writes one line of the report at once."""
+    if path is None:
+        yield lambda facts: None
+        return
+    try:
+        with path.open("w", encoding="utf-8") as file:
+
+            def write(facts: dict[str, Any]) -> None:
+                file.write(json.dumps(facts) + "\n")
+                file.flush()
+
+            yield write
+    except OSError as error:
+        raise StorageError(f'The report "{path}" cannot be written: {system.explain(error)}.') from error
+
+
+def _outcome_facts(outcome: Outcome) -> dict[str, Any]:
+    job = outcome.job
+    return {
+        "picture": str(outcome.item.picture),
+        "output": str(outcome.item.output),
+        "state": outcome.state,
+        "job": job.id if job else None,
+        "cost": job.cost if job else None,
+        "seed": job.seed if job else None,
+        "notes": list(job.notes) if job else [],
+        "seconds": round(outcome.seconds, 3),
+        "problem": outcome.problem.model_dump(mode="json") if outcome.problem else None,
+    }
+
+
+# jobs
+
+
+def _jobs_list(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    for folder in _library(options).folders():
+        try:
+            job = folder.load()
+        except StorageError as error:
+            say.answer(f"{folder.id}  unreadable: {error}", job=folder.id, state="unreadable", message=str(error))
+            continue
+        state = _state(folder, job)
+        problem = job.problem.message if job.problem else job.message
+        say.answer(
+            f"{folder.id}  {state:<12} {job.request.provider:<16} {problem}".rstrip(),
+            job=job.id,
+            state=state,
+            provider=job.request.provider,
+            name=job.request.name,
+            message=problem,
+            created=job.created.isoformat(),
+        )
+    return 0
+
+
+def _jobs_show(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    folder = _library(options).find(options.id)
+    job = folder.load()
+    state = _state(folder, job)
+    lines = [
+        f"{job.id}: {state}",
+        f"  picture   {', '.join(f'{view} {picture.name}' for view, picture in job.request.views.items())}",
+        f"  provider  {job.request.provider} {job.request.model or ''}".rstrip(),
+        f"  options   {', '.join(f'{name}={value}' for name, value in job.request.options.items())}",
+        f"  made      {job.created.astimezone():%Y-%m-%d %H:%M:%S}",
+        *(f"  result    {path}" for path in folder.result_files(job)),
+        *(f"  note      {note}" for note in job.notes),
+    ]
+    if job.cost:
+        lines.append(f"  cost      {job.cost}")
+    if job.problem:
+        lines.append(f"  problem   {job.problem.message} {job.problem.hint}".rstrip())
+    lines.append(f"  next      {_next_step(state, job)}")
+    facts = {**job.model_dump(mode="json"), "folder": str(folder.path), "state": state}
+    say.answer("\n".join(lines), **facts)
+    return 0
+
+
+def _jobs_resume(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    from . import output, providers, runner
+
+    folder = _library(options).find(options.id)
+    if options.output is not None:
+        info = providers.info(folder.load().request.provider)
+        output.check(
+            options.output, result_formats=info.result_formats, exporter=host.exporter, overwrite=options.overwrite
+        )
+    job = runner.take_up(folder, again=options.again, take_over=options.take_over, on_news=say.news)
+    if not job.state.has_result:
+        job = runner.finish(folder, blender=host.blender, take_over=options.take_over, on_news=say.news).job
+    return _hand_out(folder, job, options.output, say, host)
+
+
+def _jobs_cancel(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    from . import runner
+
+    job = runner.cancel(_library(options).find(options.id))
+    text = job.problem.message if job.problem else job.state.value
+    say.answer(f"{job.id}: {text}", job=job.id, state=job.state, message=text)
+    return 0
+
+
+def _jobs_delete(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    folder = _library(options).find(options.id)
+    folder.delete()
+    say.answer(f"{folder.id}: deleted", job=folder.id, state="deleted")
+    return 0
+
+
+def _library(options: argparse.Namespace) -> Library:
+    from .library import Library
+
+    return Library(options.library or system.library_folder())
+
+
+def _state(folder: JobFolder, job: Job) -> str:
+    """Return the state as a person would say it: a job that nobody works on is not running."""
+    if job.state.is_final:
+        return job.state.value
+    if folder.seems_claimed():
+        return job.state.value
+    return "waiting" if job.state == "queued" else "interrupted"
+
+
+def _next_step(state: str, job: Job) -> str:
+    match state:
+        case "ready" | "imported":
+            return f"jobs resume {job.id} --output FILE writes the model where you want it"
+        case "waiting" | "interrupted" | "failed":
+            return f"jobs resume {job.id}"
+        case "unknown":
+            return f"look at the service's own history; jobs resume {job.id} --again sends (and pays) again"
+        case "cancelled":
+            return f"jobs resume {job.id} starts it again; jobs delete {job.id} removes it"
+        case _:
+            return "wait, or jobs cancel " + job.id
+
+
+# providers
+
+
+def _providers(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    from . import providers
+
+    for provider_id in [options.id] if options.id else providers.ids():
+        provider = providers.get(provider_id)
+        info = provider.info
+        listed = [_option_facts(each) for each in _option_fields(provider.options)]
+        by_model = {
+            model: [_option_facts(each) for each in _option_fields(provider.options_of(model))] for model in info.models
+        }
+        text = f"{info.id}: {info.label}. {info.summary}\n{_options_help(provider.options)}"
+        say.answer(text, **info.model_dump(mode="json"), needs_key=info.needs_key, options=listed, by_model=by_model)
+    return 0
+
+
+def _option_fields(options: type[Options]) -> list[tuple[str, dict[str, Any]]]:
+    schema = options.model_json_schema()
+    shared = schema.get("$defs", {})
+    return [(name, _inlined(field, shared)) for name, field in schema.get("properties", {}).items()]
+
+
+def _inlined(field: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """Return a field's schema with what it refers to (an enumeration) in it."""
+    if "$ref" not in field:
+        return field
+    return {**shared[field["$ref"].rsplit("/", 1)[-1]], **field}
+
+
+def _option_facts(option: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    name, field = option
+    return {
+        "name": name,
+        "label": field.get("title", name),
+        "description": field.get("description", ""),
+        "type": field.get("type", "string"),
+        "default": field.get("default"),
+        "minimum": field.get("minimum", field.get("exclusiveMinimum")),
+        "maximum": field.get("maximum", field.get("exclusiveMaximum")),
+        "choices": field.get("enum"),
+        "advanced": field.get("advanced", False),
+    }
+
+
+def _options_help(options: type[Options]) -> str:
+    """Return a line or two per option: name, range, default, meaning."""
+    lines = []
+    for facts in map(_option_facts, _option_fields(options)):
+        if facts["choices"]:
+            values = "|".join(map(str, facts["choices"]))
+        elif facts["minimum"] is not None:
+            values = f"{facts['minimum']} to {facts['maximum']}"
+        else:
+            values = facts["type"]
+        lines.append(f"  {facts['name']:<16} {values} (default {facts['default']})\n      {facts['description']}")
+    return "\n".join(lines)
+
+
+# worker
+
+
+def _worker(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    from . import worker
+    from .library import JobFolder
+
+    return worker.main(JobFolder(options.folder), sys.stdin)
+
+
+# The words.
+
+
+def _parser(program: str, arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(prog=program, description="Turn pictures into textured 3D models.", epilog=_EXIT_STATUS)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_generate(commands, arguments)
+    _add_batch(commands, arguments)
+    _add_jobs(commands)
+    command = commands.add_parser("providers", help="say what there is, and every option")
+    command.add_argument("id", nargs="?", metavar="ID", help="only this one")
+    command.add_argument("--json", action="store_true", help="one JSON line for each")
+    command.set_defaults(run=_providers)
+    command = commands.add_parser("worker")  # for the runner: no help, so that it is not listed
+    command.add_argument("folder", type=Path)
+    command.set_defaults(run=_worker)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence; and takes no abbreviations, or every new option would break a script."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(InputError.exit_status, f"{self.prog}: {message}. See: {self.prog} --help\n")
+
+
+def _add_generate(commands: Any, arguments: Sequence[str]) -> None:
+    command = commands.add_parser(
+        "generate", help="make one model", epilog=_epilog(arguments), description="Make the model of one picture."
+    )
+    command.add_argument("image", type=Path, metavar="IMAGE", help="the picture, from the front")
+    command.add_argument("--output", type=Path, metavar="FILE", help="where the model goes (in Blender also .blend …)")
+    command.add_argument("--name", help="of the object; otherwise the picture's")
+    _add_request(command)
+    command.set_defaults(run=_generate)
+
+
+def _add_batch(commands: Any, arguments: Sequence[str]) -> None:
+    command = commands.add_parser(
+        "batch",
+        help="make a model for every picture of a folder",
+        epilog=_epilog(arguments),
+        description="Make a model for every picture of a folder, or of a text file that lists them.",
+    )
+    command.add_argument("source", type=Path, metavar="FOLDER|LIST", help="a folder, or a file with a path a line")
+    command.add_argument("--output-dir", type=Path, metavar="DIR", required=True, help="where the models go")
+    command.add_argument("--jobs", type=_positive, default=1, metavar="N", help="how many at once (1)")
+    command.add_argument("--report", type=Path, metavar="FILE", help="a JSON line for every picture")
+    command.add_argument("--resume", action="store_true", help="make only what is missing")
+    command.add_argument("--dry-run", action="store_true", help="only say what would be sent, and where")
+    command.add_argument("--limit", type=_positive, metavar="N", help="only the first N pictures")
+    command.add_argument("--format", default=DEFAULT_FORMAT, help="of the models (glb; in Blender also blend …)")
+    command.add_argument(
+        "--take-over", action="store_true", help="also jobs that a worker on another machine claims to work on"
+    )
+    _add_request(command)
+    command.set_defaults(run=_batch)
+
+
+def _add_request(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--provider", default=DEFAULT_PROVIDER, metavar="ID", help=f"who makes it ({DEFAULT_PROVIDER})"
+    )
+    command.add_argument("--model", metavar="NAME", help="of the provider, where there is a choice")
+    command.add_argument(
+        "--view", action="append", default=[], metavar="SIDE=FILE", help="a picture from the back, left or right"
+    )
+    command.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="see the end")
+    command.add_argument("--overwrite", action="store_true", help="replace what exists")
+    command.add_argument("--again", action="store_true", help="make (and pay) anew what was made before")
+    command.add_argument("--json", action="store_true", help="print JSON lines")
+    place = command.add_argument_group("in a scene")
+    place.add_argument("--height", type=float, metavar="H", help="scale the object to this height")
+    place.add_argument(
+        "--stance", choices=["ground", "centre", "file"], default="ground", help="how it stands (ground)"
+    )
+    place.add_argument("--collection", metavar="NAME", help="put it there")
+
+
+def _add_jobs(commands: Any) -> None:
+    jobs = commands.add_parser("jobs", help="list, show, resume, cancel or delete jobs")
+    actions = jobs.add_subparsers(metavar="ACTION", required=True)
+    for name, run, text in (
+        ("list", _jobs_list, "list all jobs, the oldest first"),
+        ("show", _jobs_show, "say everything about one job, and what can be done"),
+        ("resume", _jobs_resume, "go on with a job, or fetch its result"),
+        ("cancel", _jobs_cancel, "give a job up"),
+        ("delete", _jobs_delete, "delete a job with its pictures and its model"),
+    ):
+        command = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        if name != "list":
+            command.add_argument("id", metavar="ID", help="the job's name, or how it begins or ends")
+        if name == "resume":
+            command.add_argument("--output", type=Path, metavar="FILE", help="where the model goes")
+            command.add_argument("--overwrite", action="store_true", help="replace what exists")
+            command.add_argument("--again", action="store_true", help="send again what may have been charged")
+            command.add_argument("--take-over", action="store_true", help="although another machine claims it")
+        command.add_argument("--library", type=Path, metavar="DIR", help="the folder of the jobs, if not the usual one")
+        command.add_argument("--json", action="store_true", help="print JSON lines")
+        command.set_defaults(run=run)
+
+
+def _epilog(arguments: Sequence[str]) -> str | None:
+    """Return the options of the provider that the user names; only help needs it, and only it takes the time."""
+    if not {"-h", "--help"} & set(arguments[1:]):
+        return None
+    try:
+        from . import providers
+    except ModuleNotFoundError:
+        return None
+    chosen = DEFAULT_PROVIDER
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument == "--provider":
+            chosen = following
+        elif argument.startswith("--provider="):
+            chosen = argument.partition("=")[2]
+    if chosen not in providers.ids():
+        return f"providers: {', '.join(providers.ids())}"
+    others = ", ".join(each for each in providers.ids() if each != chosen)
+    more = f"\nother providers: {others}" if others else ""
+    return f"options of {chosen} (--option NAME=VALUE):\n{_options_help(providers.get(chosen).options)}{more}"
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise BadOption(f'"{text}" is not NAME=VALUE.', hint="For example: --option detail=0.3.")
+        pairs[name] = value
+    return pairs
+
+
+def _views(texts: Sequence[str]) -> dict[Any, Path]:
+    from .models import View
+
+    views = {}
+    for side, file in _pairs(texts).items():
+        if side not in list(View):
+            raise BadOption(f'"{side}" is not a side.', hint=f"The sides are: {', '.join(View)}.")
+        views[View(side)] = Path(file)
+    return views
+
+
+def _placement(options: argparse.Namespace) -> Placement:
+    from pydantic import ValidationError
+
+    from .models import Placement, Spot, Stance
+
+    try:
+        return Placement(
+            spot=Spot.ORIGIN,
+            stance=Stance(options.stance),
+            height=options.height,
+            collection=options.collection,
+        )
+    except ValidationError:
+        raise BadOption(f"A height of {options.height} cannot be.", hint="It must be more than 0.") from None
+
+
+def _missing(module: str) -> InputError:
+    return InputError(
+        f"The Python package {module} is missing.",
+        hint=f"Install it with: {Path(sys.executable).name} -m pip install {module}.",
+    )
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt: Blender handles the signal itself, and Python would never see it."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    except ValueError:  # not in the main thread: leave it as it is
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A folder of pictures: every one gets its model, none is bought twice, and stopping loses nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blender_image_to_3d.batch import plan
+
+from .conftest import User, draw_disc
+from .test_worker import option, wait_for
+
+PAID = ("--provider", "paid_service", "--format", "ply", *option(polls=1))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(5):
+        draw_disc(folder / f"cup {number}.png", (40 * number, 90, 120))
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def report(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def models(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def test_every_picture_becomes_a_model(user: User, pictures: Path, out: Path, tmp_path: Path) -> None:
+    answer = user.run("batch", pictures, "--output-dir", out, "--jobs", 2, "--report", tmp_path / "report.jsonl")
+    assert answer.status == 0, answer.errors
+    assert models(out) == [f"cup {number}.glb" for number in range(5)]
+    assert all((out / name).read_bytes()[:4] == b"glTF" for name in models(out))
+    lines = report(tmp_path / "report.jsonl")
+    assert sorted(Path(line["picture"]).name for line in lines) == [f"cup {number}.png" for number in range(5)]
+    assert {line["state"] for line in lines} == {"done"}
+    assert not user.library.exists(), "a batch keeps its jobs with its output"
+
+
+def test_one_bad_picture_does_not_stop_the_others(user: User, pictures: Path, out: Path, tmp_path: Path) -> None:
+    (pictures / "cup 1.png").write_bytes(b"no picture")
+    (pictures / "cup 3.png").write_bytes((pictures / "cup 2.png").read_bytes()[:300])
+    answer = user.run("batch", pictures, "--output-dir", out, "--report", tmp_path / "report.jsonl")
+    assert answer.status == 1
+    assert models(out) == ["cup 0.glb", "cup 2.glb", "cup 4.glb"]
+    problems = {Path(line["picture"]).name: line["problem"] for line in report(tmp_path / "report.jsonl")}
+    assert problems["cup 1.png"]["kind"] == problems["cup 3.png"]["kind"] == "BadPicture"
+    assert problems["cup 0.png"] is None
+
+
+@pytest.mark.parametrize(("fails", "sold"), [("key", 0), ("credit", 0)])
+def test_the_first_refused_key_or_missing_credit_stops_the_batch(
+    user: User, pictures: Path, out: Path, tmp_path: Path, fails: str, sold: int
+) -> None:
+    answer = user.run(
+        "batch", pictures, "--output-dir", out, *PAID, *option(fails=fails), "--report", tmp_path / "report.jsonl"
+    )
+    assert answer.status == 3
+    assert len(report(tmp_path / "report.jsonl")) == 1 and len(user.sold) == sold
+
+
+def test_a_missing_key_is_said_before_anything_is_made(user: User, pictures: Path, out: Path) -> None:
+    del user.environment["PAID_SERVICE_KEY"]
+    assert user.run("batch", pictures, "--output-dir", out, *PAID).status == 3
+    assert not out.exists()
+
+
+def test_a_dry_run_says_what_would_be_sent_and_touches_nothing(user: User, pictures: Path, out: Path) -> None:
+    answer = user.run("batch", pictures, "--output-dir", out, *PAID, "--limit", 3, "--dry-run", "--json")
+    assert [Path(line["picture"]).name for line in answer.lines] == ["cup 0.png", "cup 1.png", "cup 2.png"]
+    assert {line["sent_to"] for line in answer.lines} == {"https://service.example"}
+    assert not out.exists() and not user.sold
+    local = user.run("batch", pictures, "--output-dir", out, "--dry-run")
+    assert local.output.count("Offline Shape on this computer") == 5
+
+
+def test_resuming_makes_only_what_is_missing(user: User, pictures: Path, out: Path, tmp_path: Path) -> None:
+    words = ["batch", pictures, "--output-dir", out, *PAID]
+    assert user.run(*words, "--limit", 2).status == 0
+    refused = user.run(*words)
+    assert refused.status == 2 and "--resume" in refused.errors and "--overwrite" in refused.errors
+    answer = user.run(*words, "--resume", "--report", tmp_path / "report.jsonl")
+    assert answer.status == 0 and len(user.sold) == 5
+    states = [line["state"] for line in sorted(report(tmp_path / "report.jsonl"), key=lambda line: line["picture"])]
+    assert states == ["skipped", "skipped", "done", "done", "done"]
+    (out / "cup 0.ply").unlink()
+    assert user.run(*words, "--resume").status == 0
+    assert len(user.sold) == 5 and "cup 0.ply" in models(out)
+
+
+def test_another_machine_with_another_home_goes_on(user: User, pictures: Path, out: Path, tmp_path: Path) -> None:
+    words = ["batch", pictures, "--output-dir", out, *PAID]
+    assert user.run(*words, "--limit", 3).status == 0
+    moved = shutil.move(pictures, tmp_path / "mounted elsewhere")
+    other = User(user.staged, tmp_path / "other home")
+    other.home.mkdir()
+    assert other.run("batch", moved, "--output-dir", out, *PAID, "--resume").status == 0
+    assert len(user.sold) == 3 and len(other.sold) == 2
+    for name in models(out):
+        (out / name).unlink()
+    assert other.run("batch", moved, "--output-dir", out, *PAID, "--resume").status == 0
+    assert len(models(out)) == 5 and len(user.sold) + len(other.sold) == 5
+
+
+def test_ctrl_c_leaves_nothing_half_written_and_the_rest_can_be_made(
+    user: User, pictures: Path, out: Path, tmp_path: Path
+) -> None:
+    words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID, *option(polls=8)]
+    command = user.start(*words)
+    wait_for(lambda: len(user.sold) >= 3)
+    command.send_signal(signal.SIGINT)
+    _, errors = command.communicate(timeout=30)
+    assert command.returncode == 130 and "--resume" in errors
+    assert not [path for path in out.rglob("*~")] and all((out / name).read_bytes() for name in models(out))
+    bought = len(user.sold)
+    assert bought < 5
+    answer = user.run(*words, "--resume", "--report", tmp_path / "report.jsonl")
+    assert answer.status == 0, answer.errors
+    assert len(models(out)) == 5 and len(user.sold) == 5
+
+
+def test_a_killed_batch_goes_on_without_buying_again(user: User, pictures: Path, out: Path) -> None:
+    words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID, *option(polls=8)]
+    command = user.start(*words)
+    wait_for(lambda: len(user.sold) >= 3)
+    command.kill()
+    command.communicate()
+    wait_for(lambda: not any(json.loads(path.read_bytes() or b"{}") for path in out.glob(".image_to_3d/*/lock")))
+    assert user.run(*words, "--resume").status == 0
+    assert len(models(out)) == 5 and len(user.sold) == 5
+
+
+def test_what_may_have_been_charged_is_reported_and_not_repeated(
+    user: User, pictures: Path, out: Path, tmp_path: Path
+) -> None:
+    words = ["batch", pictures, "--output-dir", out, *PAID, *option(fails="unknown"), "--limit", 2]
+    for _ in range(2):
+        answer = user.run(*words, "--resume", "--report", tmp_path / "report.jsonl")
+        assert answer.status == 1
+        assert {line["state"] for line in report(tmp_path / "report.jsonl")} == {"unknown"}
+    assert len(user.sold) == 2
+
+
+def test_the_same_picture_twice_is_bought_once(user: User, pictures: Path, out: Path) -> None:
+    shutil.copy(pictures / "cup 0.png", pictures / "copy of cup 0.png")
+    assert user.run("batch", pictures, "--output-dir", out, "--jobs", 2, *PAID).status == 0
+    assert len(models(out)) == 6 and len(user.sold) == 5
+
+
+def test_a_list_names_its_pictures(user: User, pictures: Path, out: Path, tmp_path: Path) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_text("# the good ones\npictures/cup 1.png\n\npictures/cup 3.png\n", encoding="utf-8")
+    assert user.run("batch", listed, "--output-dir", out).status == 0
+    assert models(out) == ["cup 1.glb", "cup 3.glb"]
+
+
+@pytest.mark.parametrize("source", ["nothing", "empty", "picture.png"])
+def test_a_source_without_pictures_is_refused(user: User, tmp_path: Path, out: Path, source: str) -> None:
+    (tmp_path / "empty").mkdir()
+    draw_disc(tmp_path / "picture.png", (1, 2, 3))
+    answer = user.run("batch", tmp_path / source, "--output-dir", out)
+    assert answer.status == 2 and "Traceback" not in answer.errors and not out.exists()
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused(user: User, pictures: Path, read_only_folder: Path) -> None:
+    for folder in (read_only_folder, read_only_folder / "below"):
+        answer = user.run("batch", pictures, "--output-dir", folder)
+        assert answer.status == 2 and "read-only" in answer.errors
+
+
+@given(st.lists(st.tuples(st.sampled_from(["a", "A", "b", "a.png"]), st.sampled_from([".png", ".jpg", ".PNG"]))))
+def test_no_two_pictures_share_an_output(names: list[tuple[str, str]]) -> None:
+    found = [Path(f"folder{number % 2}") / (stem + suffix) for number, (stem, suffix) in enumerate(names)]
+    outputs = [str(item.output).casefold() for item in plan(found, Path("out"), ".glb")]
+    assert len(outputs) == len(set(outputs)) == len(names)
+
+
+def test_outputs_do_not_depend_on_what_is_already_there() -> None:
+    found = [Path("cup.png"), Path("cup.jpg"), Path("fox.png")]
+    assert [item.output.name for item in plan(found, Path(), ".glb")] == ["cup.png.glb", "cup.jpg.glb", "fox.glb"]
