@@ -1,0 +1,584 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The offline generator: whatever the picture, a closed and well-textured mesh comes out, and the same one each
+time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from blender_image_to_3d import offline_shape
+from blender_image_to_3d.offline_shape import EmptyMask, Settings, Shape, components, level_set, mask, surface_nets
+
+from . import shapes
+
+ROOT = Path(__file__).parents[1]
+
+
+def make(picture: shapes.Picture, **chosen: object) -> Shape:
+    return offline_shape.generate(picture, Settings(**chosen), lambda share, what: None)  # type: ignore[arg-type]
+
+
+# --- any outline -----------------------------------------------------------------------------------------------------
+
+
+def _noise(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
+    return rng.random((rows, columns)) < rng.random()
+
+
+def _diagonals(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
+    row, column = np.indices((rows, columns))
+    return (row - column) % rng.integers(2, 9) == 0
+
+
+def _lines(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
+    result = np.zeros((rows, columns), bool)
+    result[rng.integers(rows)] = True
+    result[:, rng.integers(columns)] = True
+    return result
+
+
+def _chequers(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
+    row, column = np.indices((rows, columns)) // rng.integers(1, 9)
+    return (row + column) % 2 == 0
+
+
+def _blocks(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
+    side = int(rng.integers(2, 9))
+    coarse = rng.random((rows // side + 1, columns // side + 1)) < 0.5
+    return np.repeat(np.repeat(coarse, side, 0), side, 1)[:rows, :columns]
+
+
+def _islands_and_holes(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
+    row, column = np.indices((rows, columns))
+    result = np.zeros((rows, columns), bool)
+    for _ in range(6):
+        result ^= np.hypot(row - rng.integers(rows), column - rng.integers(columns)) < rng.integers(1, 20)
+    return result
+
+
+OUTLINES: list[Callable[[np.random.Generator, int, int], shapes.Mask]] = [
+    _noise,
+    _diagonals,
+    _lines,
+    _chequers,
+    _blocks,
+    _islands_and_holes,
+]
+
+
+@settings(max_examples=240, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    outline=st.sampled_from(OUTLINES),
+    seed=st.integers(0, 2**32 - 1),
+    size=st.tuples(st.integers(1, 64), st.integers(1, 64)),
+    thickness=st.floats(0.05, 2),
+    detail=st.floats(0, 1),
+    resolution=st.integers(32, 160),
+    target_faces=st.sampled_from([0, 0, 0, 24, 300, 3000]),
+    back=st.sampled_from(["auto", "mirror", "soft"]),
+)
+@example(_noise, 1, (1, 1), 0.75, 0.15, 160, 0, "auto")
+@example(_lines, 1, (1, 64), 0.05, 1.0, 32, 0, "auto")
+def test_every_outline_becomes_a_closed_oriented_textured_manifold(
+    outline: Callable[[np.random.Generator, int, int], shapes.Mask],
+    seed: int,
+    size: tuple[int, int],
+    thickness: float,
+    detail: float,
+    resolution: int,
+    target_faces: int,
+    back: str,
+) -> None:
+    rng = np.random.default_rng(seed)
+    picture = shapes.cutout(outline(rng, *size))
+    picture[..., :3] = rng.integers(0, 256, (*size, 3))
+    try:
+        shape = make(
+            picture, thickness=thickness, detail=detail, resolution=resolution, target_faces=target_faces, back=back
+        )
+    except EmptyMask:
+        assert not picture[..., 3].any()
+        return
+    assert not shapes.manifold_faults(shape.quads)
+    assert shapes.signed_volume(shape.positions, shape.quads) > 0
+    assert_well_formed(shape)
+    if target_faces:
+        assert len(shape.quads) <= target_faces
+
+
+def assert_well_formed(shape: Shape) -> None:
+    """What holds for every shape besides its topology."""
+    assert (shape.positions.dtype, shape.quads.dtype) == (np.float32, np.int32)
+    assert (shape.uvs.dtype, shape.texture.dtype) == (np.float32, np.uint8)
+    assert np.isfinite(shape.positions).all()
+    low, high = shape.positions.min(axis=0), shape.positions.max(axis=0)
+    assert (high - low).max() == pytest.approx(1, abs=1e-6)
+    assert low[1] == 0
+    assert (low + high)[[0, 2]] == pytest.approx([0, 0], abs=1e-6)
+    assert shape.uvs.shape == (*shape.quads.shape, 2)
+    assert shape.texture.shape[2] == 3
+    # Each face stays half a texel within one of the two tiles, front or back.
+    rows, columns = shape.texture.shape[0], shape.texture.shape[1] // 2
+    texels = shape.uvs * np.float32([2 * columns, rows])
+    tile = np.floor(texels[:, :1, 0] / columns)
+    inside = texels[..., 0] - tile * columns
+    slack = 1e-3
+    assert inside.min() >= 0.5 - slack
+    assert inside.max() <= columns - 0.5 + slack
+    assert texels[..., 1].min() >= 0.5 - slack
+    assert texels[..., 1].max() <= rows - 0.5 + slack
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_smoothing_turns_no_face_over(seed: int, highest: int) -> None:
+    rng = np.random.default_rng(seed)
+    thickness = np.zeros((16, 16), np.float32)
+    thickness[2:-2, 2:-2] = rng.uniform(0.1, highest, (12, 12)) * (rng.random((12, 12)) < 0.6)
+    inside = level_set.well_composed((thickness > 0).astype(np.int32)) > 0
+    half = level_set.half(thickness, inside)
+    rim = (np.full((15, 16), 0.3, np.float32), np.full((16, 15), 0.3, np.float32))
+    crossings, _ = level_set.crossings(half, half, rim)
+    net = surface_nets.build(crossings, lambda: None)
+    corners = surface_nets.smooth(net, lambda: None)[net.quads]
+    areas = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
+    outwards = np.where(crossings.leaves, 1, -1)
+    assert (areas[np.arange(len(areas)), crossings.axis] * outwards > 0).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_repaired_columns_only_grow_and_have_no_diagonal_contact(seed: int, highest: int) -> None:
+    before = np.random.default_rng(seed).integers(0, highest + 1, (20, 20)).astype(np.int32)
+    after = level_set.well_composed(before)
+    assert (after >= before).all()
+    assert after.max() == before.max()
+    a, b, c, d = after[:-1, :-1], after[:-1, 1:], after[1:, :-1], after[1:, 1:]
+    assert (np.minimum(a, d) <= np.maximum(b, c)).all()
+    assert (np.minimum(b, c) <= np.maximum(a, d)).all()
+
+
+# --- known shapes ----------------------------------------------------------------------------------------------------
+
+
+def overlap(shape: Shape, solid: Callable[[np.ndarray], np.ndarray], half_size: tuple[float, float, float]) -> float:
+    """Intersection over union with ``solid``, a predicate on points whose outline spans twice ``half_size``,
+    centred."""
+    scale = 2 * max(half_size[:2]) / np.ptp(shape.positions[:, :2], axis=0).max()
+    positions = shape.positions * scale - [0, half_size[1], 0]
+    reach = np.maximum(half_size, np.abs(positions).max(axis=0)) * 1.01
+    axes = [np.linspace(-r, r, n, endpoint=False) + r / n for r, n in zip(reach, (32, 32, 64), strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) + 1e-5
+    ours, theirs = shapes.filled(positions, shape.quads, points), solid(points)
+    return float((ours & theirs).sum() / (ours | theirs).sum())
+
+
+def test_a_disc_becomes_an_exact_ellipsoid_and_overlaps_the_sphere() -> None:
+    picture = shapes.cutout(shapes.disc(512, 0.4))
+    flat = make(picture, detail=0)
+    assert shapes.signed_volume(flat.positions, flat.quads) == pytest.approx(0.75 * np.pi / 6, rel=0.01)
+    assert overlap(make(picture), lambda p: (p**2).sum(axis=1) < 1, (1, 1, 1)) > 0.74
+    assert overlap(make(picture, thickness=1), lambda p: (p**2).sum(axis=1) < 1, (1, 1, 1)) > 0.98
+
+
+def test_a_ring_becomes_a_torus() -> None:
+    shape = make(shapes.cutout(shapes.ring(512, 0.3, 0.12)))
+    major, minor = 0.3, 0.12
+
+    def torus(p: np.ndarray) -> np.ndarray:
+        return (np.hypot(p[:, 0], p[:, 1]) - major) ** 2 + p[:, 2] ** 2 < minor**2
+
+    assert overlap(shape, torus, (major + minor, major + minor, minor)) > 0.88
+
+
+def test_an_upright_bar_overlaps_the_cylinder() -> None:
+    picture = np.zeros((512, 512), bool)
+    picture[56:456, 156:356] = True
+    shape = make(shapes.cutout(picture))
+    assert overlap(shape, lambda p: (p[:, 0] ** 2 + p[:, 2] ** 2 < 1) & (abs(p[:, 1]) < 2), (1, 2, 1)) > 0.8
+
+
+def test_thickness_scales_the_depth() -> None:
+    picture = shapes.cutout(shapes.disc(256, 0.4))
+    for thickness in (0.05, 0.4, 0.75, 1.0):
+        depth = np.ptp(make(picture, thickness=thickness, detail=0).positions[:, 2])
+        assert depth == pytest.approx(thickness, rel=0.02)
+    deep = np.ptp(make(picture, thickness=2, detail=0).positions, axis=0)
+    assert deep == pytest.approx([0.5, 0.5, 1], rel=0.02)
+
+
+def test_relief_is_on_the_front_only() -> None:
+    picture = shapes.cutout(shapes.disc(256, 0.4))
+    picture[100:110, :, :3] = 255
+    flat, raised = make(picture, detail=0).positions, make(picture, detail=1).positions
+    assert np.ptp(raised[:, 2]) > np.ptp(flat[:, 2]) * 1.02
+
+    def roughness(positions: np.ndarray, side: int) -> float:
+        near = (abs(positions[:, 0]) < 0.003) & (abs(positions[:, 1] - 0.5) < 0.4)
+        column = positions[near & (side * positions[:, 2] > 0)]
+        return float(np.abs(np.diff(column[np.argsort(column[:, 1]), 2], 2)).max())
+
+    assert roughness(raised, 1) > 2 * roughness(raised, -1)
+    assert roughness(raised, -1) == pytest.approx(roughness(flat, -1), rel=0.2)
+
+
+def test_the_outline_keeps_its_place_to_a_fraction_of_a_cell() -> None:
+    x, y = make(shapes.cutout(shapes.disc(512, 0.4)), resolution=64, detail=0).positions[:, :2].T
+    distance = np.hypot(x, y - 0.5)
+    rim = distance[distance > 0.49]
+    assert distance.max() < 0.503
+    assert len(rim) > 100
+
+
+# --- which part of the picture ---------------------------------------------------------------------------------------
+
+
+def covered(picture: shapes.Picture, source: str = "auto") -> shapes.Mask:
+    """The mask of the whole picture, at full size."""
+    cutout = mask.find(picture, source, max(picture.shape), lambda: None)  # type: ignore[arg-type]
+    result = np.zeros(picture.shape[:2], bool)
+    rows, columns = cutout.coverage.shape
+    result[cutout.top : cutout.top + rows, cutout.left : cutout.left + columns] = cutout.coverage >= mask.INSIDE
+    return result
+
+
+def shared(a: shapes.Mask, b: shapes.Mask) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+def test_the_mask_is_the_alpha_channel_where_it_is_used() -> None:
+    disc = shapes.disc(200, 0.3)
+    assert (covered(shapes.cutout(disc)) == disc).all()
+
+
+def test_the_mask_is_what_differs_from_a_plain_background_even_if_lit_unevenly_and_noisy() -> None:
+    disc = shapes.disc(300, 0.3)
+    picture = shapes.opaque(disc, (180, 60, 40), (200, 205, 210)).astype(np.float64)
+    y, x = np.mgrid[-1:1:300j, -1:1:300j]
+    noise = np.random.default_rng(0).normal(0, 2, picture.shape)
+    picture[..., :3] = (picture * (1 - 0.1 * y - 0.1 * x**2)[..., None] + noise)[..., :3].clip(0, 255)
+    assert shared(covered(picture.astype(np.uint8)), disc) > 0.97
+
+
+def test_a_subject_that_touches_the_frame_is_found() -> None:
+    for radius, height in ((0.3, 0.85), (0.4, 0.9), (0.55, 1.0)):
+        disc = shapes.disc(300, radius, (0.5, height))
+        assert shared(covered(shapes.opaque(disc, behind=(250, 250, 250))), disc) > 0.98
+
+
+def test_a_small_subject_is_looked_at_closely() -> None:
+    disc = shapes.disc(2000, 0.05, (0.3, 0.6))
+    cutout = mask.find(shapes.opaque(disc, behind=(250, 250, 250)), "auto", 500, lambda: None)
+    assert cutout.factor == 1
+    assert (cutout.coverage >= mask.INSIDE).sum() == pytest.approx(disc.sum(), rel=0.02)
+
+
+def test_the_mask_is_the_whole_picture_where_no_background_is_plain() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (64, 80, 4), np.uint8)
+    picture[..., 3] = 255
+    assert covered(picture).all()
+
+
+def test_a_single_colour_is_a_whole_picture() -> None:
+    assert covered(np.full((20, 30, 4), 255, np.uint8)).all()
+
+
+def test_a_faint_watermark_has_a_shape() -> None:
+    picture = shapes.cutout(shapes.disc(100, 0.3))
+    picture[..., 3] //= 5
+    assert (covered(picture) == shapes.disc(100, 0.3)).all()
+
+
+def test_specks_go_and_the_second_shoe_stays() -> None:
+    shoes = shapes.disc(200, 0.2, (0.25, 0.5)) | shapes.disc(200, 0.15, (0.75, 0.5))
+    specks = shoes.copy()
+    specks[5:8, 100:103] = True
+    assert (covered(shapes.cutout(specks)) == shoes).all()
+
+
+def test_pinholes_are_filled_and_real_holes_stay() -> None:
+    ring = shapes.ring(200, 0.3, 0.1)
+    pinholes = ring.copy()
+    pinholes[99:101, 40:42] = False
+    assert (covered(shapes.cutout(pinholes)) == ring).all()
+
+
+def test_a_thin_antenna_stays_in_one_piece() -> None:
+    picture = shapes.disc(1024, 0.25, (0.5, 0.7))
+    picture[50:500, 510:513] = True
+    quads = make(shapes.cutout(picture), resolution=96).quads
+    parts = np.arange(quads.max() + 1)
+    for _ in range(600):
+        smallest = parts[quads].min(axis=1)
+        before = parts.copy()
+        np.minimum.at(parts, quads, smallest[:, None])
+        if (before == parts).all():
+            break
+    assert len(np.unique(parts)) == 1
+
+
+@pytest.mark.parametrize("source", ["auto", "alpha"])
+def test_a_transparent_picture_is_refused_in_a_sentence(source: str) -> None:
+    with pytest.raises(EmptyMask, match=r"^The picture is fully transparent\.$"):
+        make(np.zeros((20, 20, 4), np.uint8), mask=source)
+
+
+def test_a_background_without_a_subject_is_refused_in_a_sentence() -> None:
+    with pytest.raises(EmptyMask, match=r"^Nothing in the picture differs from its background\.$"):
+        make(np.full((20, 20, 4), 255, np.uint8), mask="background")
+
+
+def test_components_agree_with_a_flood_fill() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        rows, columns = rng.integers(1, 30, 2)
+        noise = rng.random((rows, columns)) < 0.55
+        found = components.find(noise)
+        rest, areas = noise.copy(), []
+        while rest.any():
+            todo = [tuple(np.argwhere(rest)[0])]
+            rest[todo[0]] = False
+            area = 0
+            while todo:
+                row, column = todo.pop()
+                area += 1
+                for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
+                    if 0 <= r < rows and 0 <= c < columns and rest[r, c]:
+                        rest[r, c] = False
+                        todo.append((r, c))
+            areas.append(area)
+        assert sorted(found.areas) == sorted(areas)
+        assert (found.select(np.ones(len(areas), bool)) == noise).all()
+
+
+# --- texture ---------------------------------------------------------------------------------------------------------
+
+
+def sampled_texels(shape: Shape) -> np.ndarray:
+    """All texels (n, 3) that bilinear filtering reads at the corners, middles and edges of the faces."""
+    corners = shape.uvs.astype(np.float64)
+    following = np.roll(corners, -1, axis=1)
+    places = np.concatenate([corners, (corners + following) / 2, corners.mean(axis=1, keepdims=True)], axis=1).reshape(
+        -1, 2
+    )
+    rows, columns = shape.texture.shape[:2]
+    index = np.floor(places * [columns, rows] - 0.5 + 1e-9).astype(int)
+    texels = [
+        shape.texture[np.clip(index[:, 1] + down, 0, rows - 1), np.clip(index[:, 0] + right, 0, columns - 1)]
+        for down in (0, 1)
+        for right in (0, 1)
+    ]
+    return np.concatenate(texels).astype(int)
+
+
+def antialiased(picture: shapes.Picture, factor: int) -> shapes.Picture:
+    """Shrunk, so that the pixels at the outline mix subject and background."""
+    rows, columns = picture.shape[0] // factor, picture.shape[1] // factor
+    blocks = picture.reshape(rows, factor, columns, factor, 4)
+    result: shapes.Picture = blocks.mean(axis=(1, 3)).astype(np.uint8)
+    return result
+
+
+OBJECTS = {
+    "disc": shapes.disc(1200, 0.4),
+    "ring": shapes.ring(1200, 0.3, 0.1),
+    "cropped": shapes.disc(1200, 0.4, (0.5, 0.9)),
+    "small": shapes.disc(1200, 0.1),
+    "thin": shapes.disc(1200, 0.2) | (np.abs(np.arange(1200) - 600) < 12)[:, None],
+}
+
+
+@pytest.mark.parametrize("back", ["mirror", "soft"])
+@pytest.mark.parametrize("name", OBJECTS)
+@pytest.mark.parametrize("picture_of", [shapes.cutout, shapes.opaque])
+def test_no_colour_of_the_background_bleeds_into_the_object(
+    name: str, picture_of: Callable[..., shapes.Picture], back: str
+) -> None:
+    if name == "ring" and picture_of is shapes.opaque:
+        pytest.skip("what a plain background encloses counts as the subject: it may be an eye or a label")
+    shape = make(antialiased(picture_of(OBJECTS[name], (255, 0, 0), (0, 255, 0)), 3), back=back)
+    assert sampled_texels(shape)[:, 1].max() <= 2
+
+
+def test_front_and_back_do_not_bleed_into_each_other() -> None:
+    picture = shapes.cutout(np.ones((100, 100), bool))
+    picture[:, 50:, :3] = (0, 0, 255)
+    picture[0, 0, 3] = 0
+    shape = make(picture, back="mirror")
+    is_right = shape.positions[shape.quads].mean(axis=1)[:, 0] > 0.3  # The rim's colours come from further away.
+    right = Shape(shape.positions, shape.quads[is_right], shape.uvs[is_right], shape.texture)
+    assert sampled_texels(right)[:, 0].max() == 0
+
+
+def test_the_front_shows_the_picture_the_right_way_round() -> None:
+    picture = shapes.cutout(np.ones((90, 90), bool), (10, 10, 10))
+    picture[0, 0, 3] = 0
+    picture[:45, 45:, :3] = (250, 0, 0)
+    shape = make(picture)
+    middles, uvs = shape.positions[shape.quads].mean(axis=1), shape.uvs.mean(axis=1)
+    rows, columns = shape.texture.shape[:2]
+    colours = shape.texture[(uvs[:, 1] * rows).astype(int), (uvs[:, 0] * columns).astype(int)]
+    front = (middles[:, 2] > 0.02) & (abs(middles[:, 0]) > 0.05) & (abs(middles[:, 1] - 0.5) > 0.05)
+    is_upper_right = (middles[:, 0] > 0) & (middles[:, 1] > 0.5)
+    assert ((colours[:, 0] > 128) == is_upper_right)[front].all()
+    assert (uvs[middles[:, 2] > 0.02, 0] < 0.5).all()
+    assert (uvs[middles[:, 2] < -0.02, 0] > 0.5).all()
+
+
+def test_the_back_of_a_symmetric_outline_is_soft_and_of_another_mirrored() -> None:
+    stripes = (np.arange(200) // 4 % 2 == 0)[:, None, None]
+
+    def contrast(outline: shapes.Mask) -> float:
+        picture = shapes.cutout(outline)
+        picture[..., :3] = np.where(stripes, 255, 0)
+        texture = make(picture).texture.astype(int)
+        return float(np.ptp(texture[texture.shape[0] // 2 - 8 :][:16, texture.shape[1] * 3 // 4, 0]))
+
+    triangle = np.tri(200, dtype=bool)
+    assert contrast(shapes.disc(200, 0.4)) < 60
+    assert contrast(triangle) > 200
+
+
+def test_the_texture_is_no_larger_than_asked() -> None:
+    texture = make(shapes.cutout(shapes.disc(300, 0.4)), texture_size=100).texture
+    assert max(texture.shape[0], texture.shape[1] // 2) == 100
+
+
+# --- settings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", [24, 100, 1000, 5000, 20_000, 60_000])
+@pytest.mark.parametrize("outline", [shapes.disc(400, 0.4), shapes.ring(400, 0.35, 0.05), np.tri(400, dtype=bool)])
+def test_target_faces_are_nearly_reached_and_never_exceeded(target: int, outline: shapes.Mask) -> None:
+    picture = shapes.cutout(outline)
+    count = len(make(picture, target_faces=target).quads)
+    finest = len(make(picture, resolution=384).quads)
+    assert count <= target
+    if target >= 1000:
+        assert count >= 0.9 * min(target, finest)
+
+
+def test_a_target_out_of_reach_gives_the_finest_grid() -> None:
+    picture = shapes.cutout(shapes.disc(64, 0.1))
+    assert len(make(picture, target_faces=10**9).quads) == len(make(picture, resolution=384).quads)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("thickness", 0.04),
+        ("thickness", 2.1),
+        ("thickness", float("nan")),
+        ("detail", -0.1),
+        ("resolution", 31),
+        ("resolution", 385),
+        ("texture_size", 0),
+        ("target_faces", -1),
+        ("target_faces", 23),
+        ("back", "front"),
+        ("mask", "neural"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_by_name(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=f"^{name} must be"):
+        Settings(**{name: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 4), (5, 5, 3), (5, 5)])
+def test_an_array_that_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="a picture is an array of bytes"):
+        make(np.zeros(shape, np.uint8))
+
+
+# --- how it runs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target_faces", [0, 5000])
+def test_progress_never_goes_back_and_ends_at_one(target_faces: int) -> None:
+    seen: list[float] = []
+    offline_shape.generate(
+        shapes.cutout(shapes.disc(300, 0.4)),
+        Settings(target_faces=target_faces),
+        lambda share, what: seen.append(share),
+    )
+    assert seen == sorted(seen)
+    assert (seen[0], seen[-1]) == (0, 1)
+    assert len(seen) > 10
+
+
+def test_progress_can_stop_the_work_at_every_call() -> None:
+    picture = shapes.opaque(shapes.disc(64, 0.4), behind=(255, 255, 255))
+    calls = 0
+
+    def count(share: float, what: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == stop_at:
+            raise KeyboardInterrupt(what)
+
+    for stop_at in range(1, 12):
+        calls = 0
+        with pytest.raises(KeyboardInterrupt):
+            offline_shape.generate(picture, Settings(resolution=32), count)
+        assert calls == stop_at
+
+
+DIGEST = """
+import hashlib, sys
+import numpy as np
+from blender_image_to_3d import offline_shape
+from tests import shapes
+digest = hashlib.sha256()
+picture = shapes.opaque(shapes.ring(300, 0.3, 0.1), behind=(240, 240, 240))
+noise = np.random.default_rng(0).integers(-3, 4, (300, 300, 3))
+picture[..., :3] = np.clip(picture[..., :3].astype(int) + noise, 0, 255)
+for target in (0, 4000):
+    shape = offline_shape.generate(picture, offline_shape.Settings(target_faces=target), lambda share, what: None)
+    for array in (shape.positions, shape.quads, shape.uvs, shape.texture):
+        digest.update(np.ascontiguousarray(array).tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_two_processes_make_the_same_bytes() -> None:
+    digests = set()
+    for seed in ("1", "2"):
+        environment = os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "PYTHONHASHSEED": seed,
+            "OPENBLAS_NUM_THREADS": seed,
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True, check=True, timeout=120
+        )
+        digests.add(done.stdout)
+    assert len(digests) == 1
+
+
+def test_the_picture_is_not_changed() -> None:
+    picture = shapes.cutout(shapes.disc(100, 0.4))
+    before = picture.copy()
+    picture.flags.writeable = False
+    make(picture)
+    assert (picture == before).all()
+
+
+def test_memory_stays_below_200_mb_for_a_picture_of_a_megapixel() -> None:
+    picture = shapes.cutout(shapes.disc(1024, 0.45))
+    tracemalloc.start()
+    try:
+        make(picture)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 200e6
