@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the files of a result to one root object in the scene.
+
+Everything happens in a scene of its own (`scratch`); only the finished objects are moved into the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import bpy
+from mathutils import Matrix, Vector
+
+from ..errors import BadResult
+from ..models import Job, Placement, Spot, Stance
+from . import measure, naming, provenance, quads, readers, scratch
+
+_NOT_OF_THE_MODEL = {"CAMERA", "LIGHT", "LIGHT_PROBE", "SPEAKER"}
+
+
+def import_job(
+    job: Job,
+    files: Sequence[Path],
+    *,
+    placement: Placement | None = None,
+    location: tuple[float, float, float] | None = None,
+    descriptions: Mapping[str, str] | None = None,
+    scene: bpy.types.Scene | None = None,
+    view_layer: bpy.types.ViewLayer | None = None,
+    select: bool = False,
+) -> bpy.types.Object:
+    """Bring the result of a job into a scene and return its root object; nothing else there changes.
+
+    The caller pushes the undo step.
+
+    files: the model first, then what it refers to.
+    placement: nothing: as the request says.
+    location: where the 3D cursor was when the model was asked for; nothing: as the placement says, now.
+    descriptions: the options' tooltips for the custom properties.
+    scene, view_layer: nothing: the current ones.
+    select: make the root the only selected and the active object, leaving the mode that the user is in.
+
+    Raises:
+        BadResult: it is not a model, or Blender cannot read it.
+        StorageError: a file is missing, or this Blender has no importer for it.
+    """
+    scene = scene or bpy.context.scene
+    view_layer = view_layer or _view_layer_of(scene)
+    placement = placement or job.request.placement
+    with scratch.nothing_left_on_failure() as before:
+        staging = scratch.new_scene(scene)
+        with scratch.shown(staging):
+            content = readers.read(files)
+            objects = _objects_of_the_model(staging)
+            for mesh in {each.data for each in objects if each.type == "MESH"}:
+                _finish_mesh(mesh, join=content.has_ngons)
+            root, objects = _under_one_root(objects, staging, placement)
+        naming.name_all(job.request.name, root, scratch.made_since(before))
+        provenance.write(root, job, descriptions or {})
+        collection = _collection(placement.collection, scene, view_layer)
+        root.location = location or _spot(placement.spot, scene)
+        for each in objects:
+            collection.objects.link(each)
+        scratch.remove_made_since(before, keep=_belonging_to({*objects, collection}, before))
+    # Until then Blender may not know yet that the objects are in the view layer, nor where they are.
+    view_layer.update()
+    if select:
+        _select(root, view_layer)
+    return root
+
+
+def _view_layer_of(scene: bpy.types.Scene) -> bpy.types.ViewLayer:
+    return bpy.context.view_layer if scene == bpy.context.scene else scene.view_layers[0]
+
+
+def _spot(spot: Spot, scene: bpy.types.Scene) -> Vector:
+    return scene.cursor.location.copy() if spot is Spot.CURSOR else Vector()
+
+
+def _objects_of_the_model(staging: bpy.types.Scene) -> list[bpy.types.Object]:
+    """Remove what is not of the model, such as its cameras and lights, and return the rest."""
+    bpy.context.view_layer.update()
+    for each in [each for each in staging.objects if each.type in _NOT_OF_THE_MODEL]:
+        _remove_keeping_children(each)
+    while leaves := [each for each in staging.objects if each.type == "EMPTY" and not each.children]:
+        bpy.data.batch_remove(leaves)
+    objects = list(staging.objects)
+    for each in objects:
+        each.select_set(False)
+    if not any(each.type == "MESH" and each.data.polygons for each in objects):
+        raise BadResult("The file holds no surface.")
+    return objects
+
+
+def _remove_keeping_children(unwanted: bpy.types.Object) -> None:
+    for child in unwanted.children:
+        place = child.matrix_world.copy()
+        child.parent = unwanted.parent
+        child.matrix_world = place
+    bpy.data.objects.remove(unwanted)
+
+
+def _finish_mesh(mesh: bpy.types.Mesh, *, join: bool) -> None:
+    if join:
+        quads.join_triangles(mesh)
+    elif not mesh.has_custom_normals:
+        mesh.shade_smooth()
+    if mesh.color_attributes and not any(mesh.materials):
+        mesh.materials.clear()
+        mesh.materials.append(naming.colour_material(mesh.color_attributes[0].name))
+
+
+def _under_one_root(
+    objects: list[bpy.types.Object], staging: bpy.types.Scene, placement: Placement
+) -> tuple[bpy.types.Object, list[bpy.types.Object]]:
+    """Give the objects one root with neither rotation nor scale, whose origin is what is put on the spot.
+
+    Returns the root and all objects, the root among them.
+    """
+    bpy.context.view_layer.update()
+    change = _change(measure.bounds(objects), placement)
+    only = _only_still_mesh(objects)
+    if only is None:
+        return _under_an_empty(objects, staging, change)
+    _apply(only, change @ only.matrix_world)
+    bpy.data.batch_remove([each for each in objects if each != only])
+    return only, [only]
+
+
+def _change(bounds: measure.Bounds, placement: Placement) -> Matrix:
+    """Return what moves the model's anchor to the origin, and gives it the height that is asked for."""
+    low, high = Vector(bounds.low), Vector(bounds.high)
+    anchor = {
+        Stance.GROUND: Vector(((low.x + high.x) / 2, (low.y + high.y) / 2, low.z)),
+        Stance.CENTRE: (low + high) / 2,
+        Stance.FILE: Vector(),
+    }[placement.stance]
+    height = high.z - low.z
+    scale = placement.height / height if placement.height and height > 0 else 1.0
+    return Matrix.Scale(scale, 4) @ Matrix.Translation(-anchor)
+
+
+def _only_still_mesh(objects: list[bpy.types.Object]) -> bpy.types.Object | None:
+    """Return the one mesh object of a file that holds nothing else but empties, and in which nothing moves."""
+    meshes = [each for each in objects if each.type == "MESH"]
+    if len(meshes) != 1 or meshes[0].data.users != 1 or len(meshes[0].modifiers):
+        return None
+    if any(each.type not in {"MESH", "EMPTY"} or each.animation_data or each.constraints for each in objects):
+        return None
+    return meshes[0]
+
+
+def _apply(only: bpy.types.Object, change: Matrix) -> None:
+    """Put a transform into the mesh, so that the object has none."""
+    only.data.transform(change, shape_keys=True)
+    if change.determinant() < 0:
+        only.data.flip_normals()
+    only.parent = None
+    only.rotation_mode = "XYZ"
+    only.location = only.rotation_euler = (0.0, 0.0, 0.0)
+    only.scale = (1.0, 1.0, 1.0)
+
+
+def _under_an_empty(
+    objects: list[bpy.types.Object], staging: bpy.types.Scene, change: Matrix
+) -> tuple[bpy.types.Object, list[bpy.types.Object]]:
+    root = bpy.data.objects.new("Model", None)
+    staging.collection.objects.link(root)
+    for each in objects:
+        if each.parent is None:
+            each.parent = root
+            # Not the object's own transform, which may be animated.
+            each.matrix_parent_inverse = change
+    return root, [root, *objects]
+
+
+def _collection(name: str | None, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> bpy.types.Collection:
+    """Return the collection of this name, made or linked if need be, or the active one if objects in it can be seen."""
+    if name is None:
+        layer = view_layer.active_layer_collection
+        usable = layer and layer.is_visible and not layer.exclude and _is_editable(layer.collection)
+        return layer.collection if usable else scene.collection
+    found = bpy.data.collections.get((name, None))
+    if found is None or not _is_editable(found):
+        found = bpy.data.collections.new(name)
+    if found not in scene.collection.children_recursive:
+        scene.collection.children.link(found)
+    return found
+
+
+def _is_editable(collection: bpy.types.Collection) -> bool:
+    return collection.library is None and collection.override_library is None
+
+
+def _belonging_to(wanted: set[bpy.types.ID], before: set[int]) -> set[bpy.types.ID]:
+    """Return `wanted` with the new datablocks that they use."""
+    users = bpy.data.user_map(subset=scratch.made_since(before))
+    wanted = set(wanted)
+    while found := {block for block, by in users.items() if block not in wanted and by & wanted}:
+        wanted |= found
+    return wanted
+
+
+def _select(root: bpy.types.Object, view_layer: bpy.types.ViewLayer) -> None:
+    if root.name not in view_layer.objects:
+        return
+    active = view_layer.objects.active
+    if active and active.mode != "OBJECT" and view_layer == bpy.context.view_layer:
+        bpy.ops.object.mode_set(mode="OBJECT")
+    for each in view_layer.objects:
+        each.select_set(False, view_layer=view_layer)
+    root.select_set(True, view_layer=view_layer)
+    view_layer.objects.active = root

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""For scripts: from a picture to an object in the scene, in one call that returns when it is there."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .. import providers, runner, system
+from ..library import JobFolder, Library
+from ..models import Job, JobState, Placement, View
+from ..request import draft
+from . import export, images
+from .importer import import_job
+from .scratch import scratch_scene
+
+
+def generate(
+    picture: Path | bpy.types.Image,
+    *,
+    provider: str = "offline_shape",
+    views: Mapping[str, Path] | None = None,
+    model: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    placement: Placement | None = None,
+    name: str | None = None,
+    again: bool = False,
+) -> bpy.types.Object:
+    """Make the model of a picture and return its root object, selected, in the current scene.
+
+    picture: the front, as a file or as any image in this .blend; it is not changed.
+    views: further files by side ("back", "left", "right"), where the provider takes them.
+    options: by the provider's names; what is not given has its default.
+    name: of the object; nothing: the picture's.
+    again: buy anew what was bought before.
+
+    Raises:
+        ImageTo3DError: why there is no object.
+    """
+    library = Library(system.library_folder())
+    with tempfile.TemporaryDirectory(prefix="image_to_3d-") as folder:
+        front, title = _front(picture, Path(folder))
+        request = draft(
+            {View.FRONT: front, **{View(side): path for side, path in (views or {}).items()}},
+            names={View.FRONT: title},
+            provider=provider,
+            model=model,
+            options=options,
+            placement=placement,
+            name=name,
+        )
+        done = runner.generate(request, library, again=again, blender=bpy.app.binary_path or None)
+    return import_into_scene(done.folder, done.job, select=True)
+
+
+def import_into_scene(
+    folder: JobFolder, job: Job, *, placement: Placement | None = None, select: bool = False
+) -> bpy.types.Object:
+    """Bring the result of a job into the current scene, and return its root object.
+
+    Raises:
+        BadResult: Blender cannot read it.
+        StorageError: it is not there.
+    """
+    root = import_job(
+        job,
+        folder.result_files(job),
+        placement=placement,
+        descriptions=_descriptions(job),
+        select=select,
+    )
+    folder.save(job.evolve(state=JobState.IMPORTED))
+    return root
+
+
+class Exporter:
+    """Writes the result of a job in any format that Blender writes, by the ending of the file's name."""
+
+    def check(self, path: Path) -> None:
+        """Raise `BadOption` if Blender writes no such file."""
+        export.check(path)
+
+    def write(self, folder: JobFolder, job: Job, path: Path) -> None:
+        """Write the result as it stands at the origin of an empty scene.
+
+        Raises:
+            BadResult: Blender cannot read the result.
+            StorageError: the file cannot be written.
+        """
+        with scratch_scene() as (scene, view_layer):
+            files = folder.result_files(job)
+            import_job(job, files, descriptions=_descriptions(job), scene=scene, view_layer=view_layer)
+            export.save(list(scene.objects), path)
+
+
+def _front(picture: Path | bpy.types.Image, folder: Path) -> tuple[Path, str]:
+    if isinstance(picture, bpy.types.Image):
+        return images.hand_over(picture, folder, View.FRONT), picture.name
+    return picture, picture.name
+
+
+def _descriptions(job: Job) -> dict[str, str]:
+    """Return the options' tooltips."""
+    options = providers.get(job.request.provider).options_of(job.request.model)
+    return {name: field.description or "" for name, field in options.model_fields.items()}

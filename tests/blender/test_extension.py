@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The installed extension: enabling and disabling, the operator, and the command line inside Blender."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import bpy
+import pytest
+
+from ..conftest import ROOT
+from .conftest import EXTENSION
+
+COMMAND = [sys.executable, str(ROOT / "scripts" / "image_to_3d.py"), "--"]
+
+
+@pytest.fixture
+def disc(tmp_path: Path) -> Path:
+    """A picture of a red disc on a transparent background."""
+    size = 96
+    image = bpy.data.images.new("disc", size, size, alpha=True)
+    middle = (size - 1) / 2
+    pixels: list[float] = []
+    for y in range(size):
+        for x in range(size):
+            inside = (x - middle) ** 2 + (y - middle) ** 2 < (size * 0.4) ** 2
+            pixels += (0.8, 0.1, 0.1, 1.0) if inside else (0.0, 0.0, 0.0, 0.0)
+    image.pixels.foreach_set(pixels)
+    image.filepath_raw = str(tmp_path / "disc.png")
+    image.file_format = "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+    return tmp_path / "disc.png"
+
+
+def run(*words: str | Path, library: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "IMAGE_TO_3D_LIBRARY": str(library)}
+    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, env=environment, timeout=300)
+
+
+def test_enabling_ten_times_registers_once_and_leaves_nothing(package: ModuleType) -> None:
+    for _ in range(10):
+        package.unregister()
+        assert not hasattr(bpy.types, "IMAGE_TO_3D_OT_generate")
+        package.register()
+        assert hasattr(bpy.types, "IMAGE_TO_3D_OT_generate")
+
+
+def test_enabling_imports_nothing_slow_and_is_quick(tmp_path: Path) -> None:
+    code = (
+        "import bpy, addon_utils, importlib, os, sys, time\n"
+        "import bl_ext.user_default\n"
+        "before = set(sys.modules)\n"
+        "started = time.perf_counter()\n"
+        f"importlib.import_module({EXTENSION!r}).register()\n"
+        "seconds = time.perf_counter() - started\n"
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "print(seconds, sorted(new & {'pydantic', 'pydantic_core', 'requests', 'urllib3', 'numpy'}), flush=True)\n"
+        "os._exit(0)\n"
+    )
+    answers = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+        for _ in range(3)
+    ]
+    assert {answer.split(maxsplit=1)[1] for answer in answers} == {"[]"}
+    assert min(float(answer.split()[0]) for answer in answers) < 0.015
+
+
+def test_the_operator_blocks_and_returns_with_the_object_in_the_scene(disc: Path) -> None:
+    bpy.context.scene.cursor.location = (1, 2, 3)
+    assert bpy.ops.image_to_3d.generate(filepath=str(disc), provider="offline_shape", height=2.0) == {"FINISHED"}
+    (root,) = bpy.context.scene.objects
+    assert root == bpy.context.view_layer.objects.active and root.select_get()
+    assert root.name == "disc" and tuple(root.location) == (1, 2, 3)
+    assert root.dimensions.z == pytest.approx(2.0, rel=1e-5)
+    assert root["image_to_3d_provider"] == "offline_shape" and root["image_to_3d_thickness"] == 0.75
+    assert root["image_to_3d_image"] == "disc.png"
+
+
+def test_the_operator_takes_any_image_of_the_file(disc: Path) -> None:
+    image = bpy.data.images.load(str(disc))
+    image.name = "Painted"
+    image.pixels[0] = 0.5
+    assert image.is_dirty
+    bpy.ops.image_to_3d.generate(image="Painted", options=json.dumps({"thickness": 0.5}))
+    (root,) = bpy.context.scene.objects
+    assert root.name == "Painted" and root["image_to_3d_thickness"] == 0.5
+    assert image.is_dirty and len([each for each in bpy.data.images if each.name == "Painted"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ({"filepath": "/missing.png"}, "missing.png"),
+        ({"image": "Nobody"}, "Nobody"),
+        ({"provider": "nobody"}, "nobody"),
+        ({"options": '{"thickness": 99}'}, "thickness"),
+        ({"options": "thickness=1"}, "JSON"),
+        ({"views": '{"back": "/missing.png"}'}, "back"),
+        ({"views": '{"above": "/missing.png"}'}, "above"),
+    ],
+)
+def test_the_operator_says_what_is_wrong_and_changes_nothing(disc: Path, words: dict[str, str], says: str) -> None:
+    before = {name: len(getattr(bpy.data, name)) for name in ("objects", "meshes", "materials", "images", "scenes")}
+    with pytest.raises(RuntimeError, match=says):
+        bpy.ops.image_to_3d.generate(**{"filepath": str(disc), **words})
+    assert before == {name: len(getattr(bpy.data, name)) for name in before}
+
+
+def test_the_command_line_writes_a_blend(disc: Path, tmp_path: Path) -> None:
+    output = tmp_path / "disc.blend"
+    answer = run("generate", disc, "--output", output, "--height", "1.5", "--json", library=tmp_path / "library")
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads([line for line in answer.stdout.splitlines() if line.startswith("{")][-1])["output"] == str(
+        output
+    )
+    bpy.ops.wm.open_mainfile(filepath=str(output))
+    (root,) = [each for each in bpy.context.scene.objects if "image_to_3d_job" in each]
+    assert root.dimensions.z == pytest.approx(1.5, rel=1e-5)
+    images = [image for image in bpy.data.images if image.users]
+    assert images and all(image.packed_file for image in images)
+
+
+def test_the_command_line_has_the_exit_statuses_of_the_shell(disc: Path, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    assert run("generate", disc, "--output", tmp_path / "disc.glb", library=library).returncode == 0
+    assert run("generate", tmp_path / "missing.png", library=library).returncode == 2
+    assert run("dance", library=library).returncode == 2
+    assert run("--help", library=library).returncode == 0
+    assert run("generate", disc, "--output", tmp_path / "disc.xyz", library=library).returncode == 2
+
+
+def test_a_batch_inside_blender_writes_blends(disc: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name in ("one.png", "two.png"):
+        (pictures / name).write_bytes(disc.read_bytes())
+    out = tmp_path / "out"
+    answer = run("batch", pictures, "--output-dir", out, "--format", "blend", library=tmp_path / "library")
+    assert answer.returncode == 0, answer.stderr
+    assert sorted(path.name for path in out.glob("*.blend")) == ["one.blend", "two.blend"]
+
+
+def test_blender_knows_the_command() -> None:
+    answer = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import bpy, importlib, os, sys\n"
+            "bpy.ops.wm.read_userpref()\n"
+            f"module = importlib.import_module({EXTENSION + '.blender.registration'!r})\n"
+            "status = module.run_command(['providers', 'offline_shape', '--json'])\n"
+            "sys.stdout.flush(); os._exit(status)",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 0 and '"id": "offline_shape"' in answer.stdout
