@@ -169,8 +169,7 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
 
     info = providers.info(options.provider)
     suffix = "." + options.format.lstrip(".").lower()
-    if suffix.lstrip(".") not in info.result_formats and host.exporter is None:
-        raise BadOption(f"Writing {suffix} files needs Blender.", hint=f"Choose --format {info.result_formats[0]}.")
+    output.check_format(Path("model" + suffix), result_formats=info.result_formats, exporter=host.exporter)
     found = find_pictures(options.source)[: options.limit]
     items = plan(found, options.output_dir, suffix)
     if options.dry_run:

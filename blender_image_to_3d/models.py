@@ -25,7 +25,7 @@ MAX_NAME_LENGTH = 200
 class Model(BaseModel):
     """Base of everything we write ourselves: unknown fields are a mistake, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     def evolve(self, **changes: Any) -> Self:
         """Return a validated copy with `changes`.

@@ -4,16 +4,23 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from . import system
 from .errors import BadOption, StorageError
 from .library import JobFolder
 from .models import Job
 
-Exporter = Callable[[JobFolder, Job, Path], None]
-"""Writes a job's result in another format, by its file name's ending. Only Blender has one."""
+
+class Exporter(Protocol):
+    """Writes a job's result in another format, by its file name's ending. Only Blender has one."""
+
+    def check(self, path: Path) -> None:
+        """Raise `BadOption` if it writes no such file."""
+
+    def write(self, folder: JobFolder, job: Job, path: Path) -> None:
+        """Write the result; raise `StorageError` if that fails, leaving nothing half-written."""
 
 
 def check(path: Path, *, result_formats: tuple[str, ...], exporter: Exporter | None, overwrite: bool) -> None:
@@ -25,15 +32,26 @@ def check(path: Path, *, result_formats: tuple[str, ...], exporter: Exporter | N
     """
     if path.is_dir():
         raise StorageError(f'"{path}" is a folder.', hint="Name a file, such as model.glb.")
-    suffix = path.suffix.lower()
-    if suffix.lstrip(".") not in result_formats and exporter is None:
+    check_format(path, result_formats=result_formats, exporter=exporter)
+    if path.exists() and not overwrite:
+        raise StorageError(f'"{path}" exists and is kept.', hint="Choose another name, or add --overwrite.")
+    check_folder(path.parent)
+
+
+def check_format(path: Path, *, result_formats: tuple[str, ...], exporter: Exporter | None) -> None:
+    """Say whether anything here writes this kind of file.
+
+    Raises:
+        BadOption: nothing does.
+    """
+    if path.suffix.lower().lstrip(".") in result_formats:
+        return
+    if exporter is None:
         raise BadOption(
             f'Writing "{path.name}" needs Blender.',
             hint=f"Choose .{result_formats[0]}, or run the same words inside Blender: blender --command image_to_3d.",
         )
-    if path.exists() and not overwrite:
-        raise StorageError(f'"{path}" exists and is kept.', hint="Choose another name, or add --overwrite.")
-    check_folder(path.parent)
+    exporter.check(path)
 
 
 def check_folder(folder: Path) -> None:
@@ -62,7 +80,7 @@ def deliver(folder: JobFolder, job: Job, path: Path, *, exporter: Exporter | Non
         if model.suffix.lower() == path.suffix.lower():
             _copy(model, path)
         elif exporter is not None:
-            exporter(folder, job, path)
+            exporter.write(folder, job, path)
         else:
             raise BadOption(f"The result is a {model.suffix} file; another kind needs Blender.", hint=hint)
     except OSError as error:

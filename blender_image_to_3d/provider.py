@@ -25,7 +25,7 @@ class Options(BaseModel):
     Each field has a default, a `title` (its label) and a `description` (one line, its tooltip and its help).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class ProviderInfo(Model):

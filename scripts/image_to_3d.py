@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line inside Blender: blender --background --python scripts/image_to_3d.py -- generate cup.png …
+
+Uses the installed extension, or the checkout that this file lies in. Also runs in a Python that has the bpy module.
+"""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import bpy
+
+PACKAGE = "blender_image_to_3d"
+
+
+def installed_package() -> str:
+    """Return the name under which Blender knows the extension; of the checkout if it is not installed."""
+    if not bpy.app.binary_path:
+        bpy.ops.wm.read_userpref()  # the bpy module starts without the preferences, so without extensions
+    for name in bpy.context.preferences.addons.keys():
+        if name.startswith("bl_ext.") and name.endswith("." + PACKAGE):
+            return name
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    return PACKAGE
+
+
+def arguments() -> list[str]:
+    """Return what follows ``--``; in a plain Python everything is ours."""
+    if "--" in sys.argv:
+        return sys.argv[sys.argv.index("--") + 1 :]
+    return [] if bpy.app.binary_path else sys.argv[1:]
+
+
+def main() -> int:
+    command = importlib.import_module(f"{installed_package()}.blender.command")
+    status: int = command.run(arguments(), program="scripts/image_to_3d.py --")
+    return status
+
+
+if __name__ == "__main__":
+    try:
+        exit_status = main()
+    except SystemExit as stop:  # argparse: wrong words, or --help
+        exit_status = stop.code if isinstance(stop.code, int) else 2
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Blender would print, and the bpy module may hang, while it tears itself down with the add-on still enabled.
+    os._exit(exit_status)
