@@ -181,6 +181,18 @@ class ResultFile(Model):
     size_bytes: int = Field(ge=0)
 
 
+class Start(Model):
+    """What only the parent knows. It is never written down: it may hold a key."""
+
+    key: str | None = None
+    base_url: str | None = None
+    blender: str | None = None
+    take_over: bool = False
+
+    def __repr__(self) -> str:
+        return "Start(…)"
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 

@@ -16,10 +16,10 @@ from typing import NamedTuple
 from . import providers, system
 from .errors import Cancelled, Charged, ImageTo3DError, InputError, JobBusy, KeyMissing, OutcomeUnknown, Paused
 from .library import JobFolder, Library
-from .models import Job, JobState, Problem
+from .models import Job, JobState, Problem, Start
 from .provider import ProviderInfo
+from .recovery import recovered
 from .request import Draft
-from .worker import Start, recovered
 
 STEP_SECONDS = 0.02
 """How long the blocking callers wait between two steps."""

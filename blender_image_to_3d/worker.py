@@ -7,7 +7,6 @@ printed goes to the folder's worker.log.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import sys
@@ -33,9 +32,10 @@ from .errors import (
 )
 from .library import JobFolder
 from .mesh import formats, glb
-from .models import Job, JobState, Model, Problem, ResultFile, View
+from .models import Job, JobState, Problem, Start, View
 from .pictures.handed_over import prepare
-from .provider import Finished, Handle, Pending, Provider, ProviderInfo
+from .provider import Finished, Handle, Pending, Provider
+from .recovery import FINISHED, ready, recovered
 
 log = logging.getLogger(__name__)
 
@@ -45,19 +45,6 @@ LONGEST_POLL_SECONDS = 15.0
 _STOP_CHECK_SECONDS = 0.1
 _REPORT_SECONDS = 0.2
 _HEAD_BYTES = 4096
-_FINISHED = "finished.json"
-
-
-class Start(Model):
-    """What only the parent knows. It is never written down: it may hold a key."""
-
-    key: str | None = None
-    base_url: str | None = None
-    blender: str | None = None
-    take_over: bool = False
-
-    def __repr__(self) -> str:
-        return "Start(…)"
 
 
 def main(folder: JobFolder, start_line: IO[str]) -> int:
@@ -104,19 +91,6 @@ def work(folder: JobFolder, start: Start) -> Job:
         return _stopped_by(problem, folder)
 
 
-def recovered(job: Job, info: ProviderInfo, folder: JobFolder) -> Job:
-    """Return what a job is that no worker has, judging by what its last one wrote before it died or stopped."""
-    finished = folder.result / _FINISHED
-    if not job.state.is_final and finished.is_file():
-        return _ready(job, Finished.model_validate_json(finished.read_bytes()), folder)
-    if job.state is not JobState.SUBMITTING:
-        return job
-    if not info.paid:
-        return job.evolve(state=JobState.QUEUED, progress=None, message="")
-    error = OutcomeUnknown(f"The worker died while it was sending the request to {info.label}.")
-    return job.evolve(state=JobState.UNKNOWN, problem=Problem.of(error))
-
-
 class _Run:
     """One worker's way through one job; it is the provider's `Context`."""
 
@@ -161,10 +135,10 @@ class _Run:
         """Check the files, and make them the job's result in one move."""
         for name in finished.files:
             _check_result_file(self.result_folder / name)
-        system.write_atomically(self.result_folder / _FINISHED, finished.model_dump_json().encode())
+        system.write_atomically(self.result_folder / FINISHED, finished.model_dump_json().encode())
         system.replace(self.result_folder, self.folder.result)
         log.info("ready: %s", ", ".join(finished.files))
-        return self.folder.save(_ready(self.job, finished, self.folder))
+        return self.folder.save(ready(self.job, finished, self.folder))
 
     # What a provider may use: see provider.Context.
 
@@ -268,18 +242,6 @@ def _stopped_by(error: ImageTo3DError, folder: JobFolder) -> Job:
     return folder.save(job.evolve(state=state, problem=problem, progress=None, message=""))
 
 
-def _ready(job: Job, finished: Finished, folder: JobFolder) -> Job:
-    return job.evolve(
-        state=JobState.READY,
-        results=tuple(_result_file(folder.result / name) for name in finished.files),
-        progress=None,
-        message="",
-        eta_seconds=None,
-        problem=None,
-        **finished.model_dump(exclude={"files"}),
-    )
-
-
 def _check_result_file(path: Path) -> None:
     """Trust the bytes, not the name.
 
@@ -298,12 +260,6 @@ def _check_result_file(path: Path) -> None:
             glb.inspect(path)
         except glb.MeshError as error:
             raise BadResult(f"{path.name} is damaged: {error}") from None
-
-
-def _result_file(path: Path) -> ResultFile:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return ResultFile(file=path.name, sha256=digest, size_bytes=path.stat().st_size)
 
 
 def _log_to_stderr(secrets: Iterable[str]) -> None:

@@ -38,11 +38,12 @@ def find_python(version: str) -> Path | None:
     if sys.version_info[:2] == tuple(map(int, version.split("."))):
         return Path(sys.executable)
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    candidates = [shutil.which(f"python{version}"), *pyenv.glob(f"versions/{version}.*/bin/python{version}")]
-    for candidate in filter(None, candidates):
+    on_path = shutil.which(f"python{version}")
+    candidates = [Path(on_path)] if on_path else []
+    for candidate in [*candidates, *pyenv.glob(f"versions/{version}.*/bin/python{version}")]:
         # pyenv's shims exist for Pythons that are not active, and fail.
         if subprocess.run([candidate, "-c", ""], capture_output=True).returncode == 0:
-            return Path(candidate)
+            return candidate
     return None
 
 

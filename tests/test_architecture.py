@@ -21,7 +21,8 @@ LAYERS = (
     {"models"},
     {"provider"},
     {"providers", "library"},
-    {"request", "worker", "output"},
+    {"recovery", "request", "output"},
+    {"worker"},
     {"runner"},
     {"batch"},
     {"cli"},
@@ -97,6 +98,15 @@ def test_the_generator_and_the_mesh_formats_import_nothing_of_ours_and_no_pydant
     for path in (ROOT / PACKAGE / part_name).rglob("*.py"):
         assert not list(imported_parts(path)), path
         assert "pydantic" not in {name.split(".")[0] for name, _ in imports(path)}, path
+
+
+def test_the_command_line_does_not_wait_for_numpy_or_requests() -> None:
+    code = (
+        f"import sys; from {PACKAGE} import batch, cli, providers, runner\n"
+        "[providers.get(each) for each in providers.ids()]; print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "pydantic" in loaded.split() and not {"requests", "numpy", "PIL"} & set(loaded.split())
 
 
 def test_importing_the_package_imports_nothing_that_is_slow() -> None:

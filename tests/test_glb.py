@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blender_image_to_3d import offline_shape
 from blender_image_to_3d.mesh import glb
+from blender_image_to_3d.offline_shape import generator
 
 from . import shapes
 
@@ -45,20 +45,20 @@ def png(pixels: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + data
 
 
-def encoded(shape: offline_shape.Shape, name: str = "Toy") -> bytes:
+def encoded(shape: generator.Shape, name: str = "Toy") -> bytes:
     return glb.encode(
         positions=shape.positions, quads=shape.quads, uvs=shape.uvs, texture_png=png(shape.texture), name=name
     )
 
 
 @pytest.fixture(scope="module")
-def shape() -> offline_shape.Shape:
+def shape() -> generator.Shape:
     picture = shapes.cutout(shapes.ring(200, 0.3, 0.12))
-    return offline_shape.generate(picture, offline_shape.Settings(resolution=48), lambda share, what: None)
+    return generator.generate(picture, generator.Settings(resolution=48), lambda share, what: None)
 
 
 @pytest.fixture(scope="module")
-def data(shape: offline_shape.Shape) -> bytes:
+def data(shape: generator.Shape) -> bytes:
     return encoded(shape)
 
 
@@ -99,9 +99,7 @@ def validator() -> tuple[str, Path]:
 
 
 @pytest.mark.parametrize("name", ["Toy", 'Ä 🦄 "quoted"\\', "half \udcff character", ""])
-def test_the_khronos_validator_has_nothing_against_our_files(
-    shape: offline_shape.Shape, tmp_path: Path, name: str
-) -> None:
+def test_the_khronos_validator_has_nothing_against_our_files(shape: generator.Shape, tmp_path: Path, name: str) -> None:
     node, module = validator()
     (tmp_path / "toy.glb").write_bytes(encoded(shape, name))
     done = subprocess.run(
@@ -114,7 +112,7 @@ def test_the_khronos_validator_has_nothing_against_our_files(
     assert report["info"]["totalTriangleCount"] == 2 * len(shape.quads)
 
 
-def test_the_file_describes_its_bytes(shape: offline_shape.Shape, data: bytes) -> None:
+def test_the_file_describes_its_bytes(shape: generator.Shape, data: bytes) -> None:
     document, binary = unpack(data)
     assert len(data) % 4 == 0
     assert document["buffers"] == [{"byteLength": len(binary)}]
@@ -126,7 +124,7 @@ def test_the_file_describes_its_bytes(shape: offline_shape.Shape, data: bytes) -
     assert document["asset"]["generator"] == "Image to 3D for Blender"
 
 
-def test_every_quad_comes_back_with_its_corners_and_uvs(shape: offline_shape.Shape, data: bytes) -> None:
+def test_every_quad_comes_back_with_its_corners_and_uvs(shape: generator.Shape, data: bytes) -> None:
     document, binary = unpack(data)
     primitive = document["meshes"][0]["primitives"][0]
     assert primitive["extensions"] == {"FB_ngon_encoding": {}}
@@ -167,7 +165,7 @@ def test_normals_are_smooth_across_the_seam_and_point_outwards(data: bytes) -> N
     assert ((towards * normals).sum(axis=1) > 0).all()
 
 
-def test_other_programs_read_the_same_closed_mesh(shape: offline_shape.Shape, data: bytes) -> None:
+def test_other_programs_read_the_same_closed_mesh(shape: generator.Shape, data: bytes) -> None:
     trimesh = pytest.importorskip("trimesh")
     pytest.importorskip("PIL")
     mesh = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh")
@@ -179,7 +177,7 @@ def test_other_programs_read_the_same_closed_mesh(shape: offline_shape.Shape, da
     assert mesh.volume == pytest.approx(shapes.signed_volume(shape.positions, shape.quads), rel=0.01)
 
 
-def test_the_same_shape_gives_the_same_bytes(shape: offline_shape.Shape, data: bytes) -> None:
+def test_the_same_shape_gives_the_same_bytes(shape: generator.Shape, data: bytes) -> None:
     assert encoded(shape) == data
 
 
@@ -192,7 +190,7 @@ def test_the_same_shape_gives_the_same_bytes(shape: offline_shape.Shape, data: b
         {"positions": np.full((10**4, 3), np.nan, np.float32)},
     ],
 )
-def test_arrays_that_do_not_fit_together_are_refused(shape: offline_shape.Shape, change: dict[str, Any]) -> None:
+def test_arrays_that_do_not_fit_together_are_refused(shape: generator.Shape, change: dict[str, Any]) -> None:
     arrays: dict[str, Any] = {"positions": shape.positions, "quads": shape.quads, "uvs": shape.uvs} | change
     with pytest.raises(ValueError, match=r"mesh needs|uvs must|does not exist|finite"):
         glb.encode(**arrays, texture_png=b"", name="")
@@ -201,7 +199,7 @@ def test_arrays_that_do_not_fit_together_are_refused(shape: offline_shape.Shape,
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def test_inspection_says_what_is_in_the_file(shape: offline_shape.Shape, data: bytes, tmp_path: Path) -> None:
+def test_inspection_says_what_is_in_the_file(shape: generator.Shape, data: bytes, tmp_path: Path) -> None:
     (tmp_path / "toy.glb").write_bytes(data)
     facts = glb.inspect(data)
     assert facts == glb.inspect(tmp_path / "toy.glb")

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from blender_image_to_3d import offline_shape
-from blender_image_to_3d.offline_shape import EmptyMask, Settings, Shape, components, level_set, mask, surface_nets
+from blender_image_to_3d.offline_shape import components, generator, level_set, mask, surface_nets
+from blender_image_to_3d.offline_shape.generator import EmptyMask, Settings, Shape
 
 from . import shapes
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def make(picture: shapes.Picture, **chosen: object) -> Shape:
-    return offline_shape.generate(picture, Settings(**chosen), lambda share, what: None)  # type: ignore[arg-type]
+    return generator.generate(picture, Settings(**chosen), lambda share, what: None)  # type: ignore[arg-type]
 
 
 # --- any outline -----------------------------------------------------------------------------------------------------
@@ -506,7 +506,7 @@ def test_an_array_that_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("target_faces", [0, 5000])
 def test_progress_never_goes_back_and_ends_at_one(target_faces: int) -> None:
     seen: list[float] = []
-    offline_shape.generate(
+    generator.generate(
         shapes.cutout(shapes.disc(300, 0.4)),
         Settings(target_faces=target_faces),
         lambda share, what: seen.append(share),
@@ -529,21 +529,21 @@ def test_progress_can_stop_the_work_at_every_call() -> None:
     for stop_at in range(1, 12):
         calls = 0
         with pytest.raises(KeyboardInterrupt):
-            offline_shape.generate(picture, Settings(resolution=32), count)
+            generator.generate(picture, Settings(resolution=32), count)
         assert calls == stop_at
 
 
 DIGEST = """
 import hashlib, sys
 import numpy as np
-from blender_image_to_3d import offline_shape
+from blender_image_to_3d.offline_shape import generator
 from tests import shapes
 digest = hashlib.sha256()
 picture = shapes.opaque(shapes.ring(300, 0.3, 0.1), behind=(240, 240, 240))
 noise = np.random.default_rng(0).integers(-3, 4, (300, 300, 3))
 picture[..., :3] = np.clip(picture[..., :3].astype(int) + noise, 0, 255)
 for target in (0, 4000):
-    shape = offline_shape.generate(picture, offline_shape.Settings(target_faces=target), lambda share, what: None)
+    shape = generator.generate(picture, generator.Settings(target_faces=target), lambda share, what: None)
     for array in (shape.positions, shape.quads, shape.uvs, shape.texture):
         digest.update(np.ascontiguousarray(array).tobytes())
 print(digest.hexdigest())

@@ -171,7 +171,7 @@ def _pillow_turns_tiff() -> bool:
     stream = io.BytesIO()
     Image.frombytes("L", (2, 1), b"\x00\xff").save(stream, "TIFF", tiffinfo={ORIENTATION: 3})
     with Image.open(stream) as probe:
-        return probe.tobytes() == b"\xff\x00"
+        return bool(probe.tobytes() == b"\xff\x00")
 
 
 def _to_rgba(image: Image, facts: PictureFacts) -> Pixels:

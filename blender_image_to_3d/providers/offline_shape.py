@@ -3,28 +3,22 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from .. import offline_shape
 from ..errors import BadPicture
-from ..mesh import glb
 from ..models import GenerationRequest, View
 from ..offline_shape import settings as limits
-from ..pictures import pixels, png
 from ..pictures.facts import PictureFormat
 from ..provider import Context, Finished, Options, Pending, Provider, ProviderInfo
 
 MODEL_FILE = "model.glb"
-FEWEST_FACES = 6
-"""A cube: no closed mesh of quads has fewer."""
 
 
 def _none_or_enough(faces: int) -> int:
-    if 0 < faces < FEWEST_FACES:
-        raise ValueError(f"must be 0 or at least {FEWEST_FACES}")
+    if 0 < faces < limits.LEAST_FACES:
+        raise ValueError(f"must be 0 or at least {limits.LEAST_FACES}")
     return faces
 
 
@@ -97,15 +91,17 @@ class OfflineShape(Provider):
         Raises:
             BadPicture: there is no subject in the picture.
         """
+        # Only a worker comes here. Whoever just wants to know the options should not wait for numpy.
+        from ..mesh import glb
+        from ..offline_shape import generator
+        from ..pictures import pixels, png
+
         context.report("Reading the picture")
         picture = pixels.read(context.picture(View.FRONT), blender=pixels.find_blender(context.blender))
-        known = {field.name for field in fields(offline_shape.Settings)}
-        settings = offline_shape.Settings(
-            **{name: value for name, value in request.options.items() if name in known}  # type: ignore[arg-type]
-        )
+        settings = limits.Settings(**OfflineShapeOptions.model_validate(request.options).model_dump())
         try:
-            shape = offline_shape.generate(picture, settings, lambda share, text: context.report(text, share))
-        except offline_shape.EmptyMask as error:
+            shape = generator.generate(picture, settings, lambda share, text: context.report(text, share))
+        except generator.EmptyMask as error:
             raise BadPicture(f'"{request.views[View.FRONT].name}": {error}') from None
         context.report("Writing the model")
         data = glb.encode(

@@ -120,7 +120,7 @@ def test_the_shape_of_a_photographed_object_overlaps_the_object(
     solid: Callable[[np.ndarray], np.ndarray],
     floor: float,
 ) -> None:
-    offline_shape = importlib.import_module(package.__name__ + ".offline_shape")
+    offline_shape = importlib.import_module(package.__name__ + ".offline_shape.generator")
     add()
     picture = photograph(scene, tmp_path / "photograph.png")
     assert picture[..., 3].min() == 0
