@@ -16,10 +16,14 @@ PACKAGE = "blender_image_to_3d"
 
 def installed_package() -> str:
     """Return the name under which Blender knows the extension; of the checkout if it is not installed."""
-    if not bpy.app.binary_path:
-        bpy.ops.wm.read_userpref()  # the bpy module starts without the preferences, so without extensions
-    for name in bpy.context.preferences.addons.keys():
-        if name.startswith("bl_ext.") and name.endswith("." + PACKAGE):
+    preferences = bpy.context.preferences
+    for repository in preferences.extensions.repos:
+        name = f"bl_ext.{repository.module}.{PACKAGE}"
+        if not bpy.app.binary_path and (Path(repository.directory) / PACKAGE).is_dir():
+            import addon_utils  # found only after bpy
+
+            addon_utils.enable(name, default_set=True)  # the bpy module starts without the user's preferences
+        if name in preferences.addons:
             return name
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     return PACKAGE

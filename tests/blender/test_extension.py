@@ -151,8 +151,8 @@ def test_blender_knows_the_command() -> None:
         [
             sys.executable,
             "-c",
-            "import bpy, importlib, os, sys\n"
-            "bpy.ops.wm.read_userpref()\n"
+            "import bpy, addon_utils, importlib, os, sys\n"
+            f"addon_utils.enable({EXTENSION!r}, default_set=True)\n"
             f"module = importlib.import_module({EXTENSION + '.blender.registration'!r})\n"
             "status = module.run_command(['providers', 'offline_shape', '--json'])\n"
             "sys.stdout.flush(); os._exit(status)",
