@@ -7,7 +7,8 @@ LIBRARY/20261121-033458-cup-7f3a/
     stop           "cancel" or "pause": what somebody asks of that worker
     worker.log     what the worker did
     front.png …    the pictures as they were handed over
-    result/        the model first known to be whole; finished.json beside it says what it cost
+    result/        the model, known to be whole; finished.json beside it says what it cost
+    rejected/      what a service sold that is no model
 """
 
 from __future__ import annotations

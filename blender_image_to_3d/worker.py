@@ -23,6 +23,7 @@ from .errors import (
     BadResult,
     Cancelled,
     Charged,
+    GenerationFailed,
     ImageTo3DError,
     JobBusy,
     OutcomeUnknown,
@@ -45,6 +46,8 @@ LONGEST_POLL_SECONDS = 15.0
 _STOP_CHECK_SECONDS = 0.1
 _REPORT_SECONDS = 0.2
 _HEAD_BYTES = 4096
+_ROOM_BYTES = 64 * 2**20
+"""Free disk without which nothing is bought: the result and the journal need it."""
 
 
 def main(folder: JobFolder, start_line: IO[str]) -> int:
@@ -74,21 +77,22 @@ def work(folder: JobFolder, start: Start) -> Job:
         StorageError: not even the journal can be written.
     """
     job = folder.load()
+    provider = providers.get(job.request.provider)
+    job = folder.save(recovered(job, provider.info, folder))
+    if job.state.is_final:
+        return job
+    run = _Run(folder, job, provider, start)
     try:
-        provider = providers.get(job.request.provider)
-        job = folder.save(recovered(job, provider.info, folder))
-        if job.state.is_final:
-            return job
-        return _Run(folder, job, provider, start).to_the_end()
+        return run.to_the_end()
     except ImageTo3DError as error:
-        return _stopped_by(error, folder)
+        return run.stopped_by(error)
     except OSError as error:
         log.exception("files")
-        return _stopped_by(StorageError(f"{folder.path} cannot be written: {system.explain(error)}."), folder)
-    except Exception as error:
+        return run.stopped_by(StorageError(f"{folder.path} cannot be written: {system.explain(error)}."), is_sure=False)
+    except Exception as error:  # the one place: whatever a provider does, the job must say so
         log.exception("unexpected")
         problem = ImageTo3DError(f"Unexpected error: {type(error).__name__}.", hint="The log of the job has details.")
-        return _stopped_by(problem, folder)
+        return run.stopped_by(problem, is_sure=False)
 
 
 class _Run:
@@ -123,6 +127,8 @@ class _Run:
     def _submit(self) -> Pending | Finished:
         self._raise_if_stopped()
         self._prepare_pictures()
+        if self.provider.info.paid:
+            _check_room(self.folder.path)
         self._journal(state=JobState.SUBMITTING, problem=None)
         log.info("submitting to %s", self.provider.info.label)
         return self.provider.submit(self.job.request, self)
@@ -134,11 +140,34 @@ class _Run:
     def _keep(self, finished: Finished) -> Job:
         """Check the files, and make them the job's result in one move."""
         for name in finished.files:
-            _check_result_file(self.result_folder / name)
+            _check_result_file(
+                self.result_folder / name, charged=Charged.MAYBE if self.provider.info.paid else Charged.NO
+            )
         system.write_atomically(self.result_folder / FINISHED, finished.model_dump_json().encode())
         system.replace(self.result_folder, self.folder.result)
         log.info("ready: %s", ", ".join(finished.files))
         return self.folder.save(ready(self.job, finished, self.folder))
+
+    def stopped_by(self, error: ImageTo3DError, *, is_sure: bool = True) -> Job:
+        """Write down why the job goes no further, so that whoever looks next knows what to do.
+
+        is_sure: the error is what happened to the request; else it says nothing of what became of it.
+        """
+        log.info("stopped: %s", error)
+        self._put_away_results(error)
+        if isinstance(error, Paused):
+            state = JobState.QUEUED if self.job.state is JobState.SUBMITTING else self.job.state
+            return self._journal(state=state, progress=None, message="Paused")
+        problem = Problem.of(error)
+        is_unknown = isinstance(error, OutcomeUnknown) or (self._is_buying and not is_sure)
+        if is_unknown:
+            problem = problem.evolve(charged=Charged.MAYBE, hint=OutcomeUnknown.default_hint)
+        elif self._was_accepted and problem.charged is Charged.NO and not isinstance(error, GenerationFailed):
+            problem = problem.evolve(charged=Charged.MAYBE)
+        state = JobState.UNKNOWN if is_unknown else JobState.FAILED
+        if isinstance(error, Cancelled):
+            state = JobState.CANCELLED
+        return self._journal(state=state, problem=problem, progress=None, message="")
 
     # What a provider may use: see provider.Context.
 
@@ -161,8 +190,9 @@ class _Run:
 
     # The journal.
 
-    def _journal(self, *, durable: bool = True, **changes: object) -> None:
-        self.job = self.folder.save(self.job.evolve(**changes), durable=durable)
+    def _journal(self, *, durable: bool = True, **changes: object) -> Job:
+        self.job = self.job.evolve(**changes)  # first of all here: a full disk must not make us forget a handle
+        return self.folder.save(self.job, durable=durable)
 
     def _journal_pending(self, answer: Pending) -> None:
         if self.job.handle is None:
@@ -191,6 +221,10 @@ class _Run:
         """The request is on its way: stopping now would throw away the answer to what is being bought."""
         return self.provider.info.paid and self.job.state is JobState.SUBMITTING
 
+    @property
+    def _was_accepted(self) -> bool:
+        return self.provider.info.paid and self.job.handle is not None
+
     def _cancel_at_the_service(self, handle: Handle) -> None:
         if self.provider.info.cancellable:
             self.provider.cancel(handle, self)
@@ -214,6 +248,14 @@ class _Run:
         self.report("Preparing the picture")
         return prepare(picture, self.provider.info.picture_formats, blender=self.blender)
 
+    def _put_away_results(self, error: ImageTo3DError) -> None:
+        """Keep what a service sold, however odd it is; drop what was never finished."""
+        rejected = self.folder.path / "rejected"
+        if isinstance(error, BadResult) and self.provider.info.paid and not rejected.exists():
+            system.replace(self.result_folder, rejected)
+        else:
+            shutil.rmtree(self.result_folder, ignore_errors=True)
+
     def _empty_result_folder(self) -> None:
         try:
             shutil.rmtree(self.result_folder, ignore_errors=True)
@@ -222,27 +264,21 @@ class _Run:
             raise StorageError(f"{self.folder.path} cannot be written: {system.explain(error)}.") from error
 
 
-def _stopped_by(error: ImageTo3DError, folder: JobFolder) -> Job:
-    """Write down why a job goes no further, so that whoever looks next knows what to do."""
-    log.info("stopped: %s", error)
-    shutil.rmtree(folder.path / "result~", ignore_errors=True)
-    job = folder.load()
-    has_left = job.state is JobState.SUBMITTING and providers.info(job.request.provider).paid
-    if isinstance(error, Paused):
-        if job.state is JobState.SUBMITTING:
-            job = job.evolve(state=JobState.QUEUED)
-        return folder.save(job.evolve(progress=None, message="Paused"))
-    if isinstance(error, Cancelled):
-        return folder.save(job.evolve(state=JobState.CANCELLED, problem=Problem.of(error), progress=None, message=""))
-    is_unknown = isinstance(error, OutcomeUnknown) or (type(error) is ImageTo3DError and has_left)
-    problem = Problem.of(error)
-    if is_unknown:
-        problem = problem.evolve(charged=Charged.MAYBE, hint=problem.hint or OutcomeUnknown.default_hint)
-    state = JobState.UNKNOWN if is_unknown else JobState.FAILED
-    return folder.save(job.evolve(state=state, problem=problem, progress=None, message=""))
+def _check_room(folder: Path) -> None:
+    """Do not buy what cannot be kept.
+
+    Raises:
+        StorageError: the disk is almost full.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < _ROOM_BYTES:
+        raise StorageError(
+            f"The disk is full: only {free // 2**20} MB are free for the result in {folder}.",
+            hint="Make room, then resume. Nothing was sent.",
+        )
 
 
-def _check_result_file(path: Path) -> None:
+def _check_result_file(path: Path, *, charged: Charged) -> None:
     """Trust the bytes, not the name.
 
     Raises:
@@ -251,15 +287,16 @@ def _check_result_file(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if not head:
-        raise BadResult(f"{path.name} is empty.")
+        raise BadResult(f"{path.name} is empty.", charged=charged)
     kind = formats.detect(head, path.stat().st_size)
     if kind in {formats.Format.HTML, formats.Format.JSON}:
-        raise BadResult(f'{path.name} is not a model: "{head[:200].decode(errors="replace").strip()}".')
+        text = head[:200].decode(errors="replace").strip()
+        raise BadResult(f'{path.name} is not a model: "{text}".', charged=charged)
     if kind is formats.Format.GLB:
         try:
             glb.inspect(path)
         except glb.MeshError as error:
-            raise BadResult(f"{path.name} is damaged: {error}") from None
+            raise BadResult(f"{path.name} is damaged: {error}", charged=charged) from None
 
 
 def _log_to_stderr(secrets: Iterable[str]) -> None:

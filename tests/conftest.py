@@ -150,6 +150,14 @@ def full_folder(tmp_path: Path) -> Iterator[Path]:
     yield from _mounted(folder, "size=16k")
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk that has room for pictures and journals, but for no model."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    yield from _mounted(folder, "size=1m")
+
+
 def _mounted(folder: Path, options: str) -> Iterator[Path]:
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
     if mounted.returncode:

@@ -93,8 +93,8 @@ def test_the_key_is_in_no_argument_and_the_worker_gets_it_all_the_same(user: Use
         ("unknown", 1, "unknown", "maybe", 1),
         ("bug", 1, "unknown", "maybe", 1),
         ("poll", 1, "failed", "yes", 1),
-        ("html", 1, "failed", "no", 1),
-        ("empty", 1, "failed", "no", 1),
+        ("html", 1, "failed", "maybe", 1),
+        ("empty", 1, "failed", "maybe", 1),
     ],
 )
 def test_every_failure_says_what_happened_and_what_it_cost(
@@ -119,6 +119,20 @@ def test_what_may_have_been_charged_is_sent_again_only_by_a_person(user: User, c
     assert len(user.sold) == 1
     user.run("jobs", "resume", job, "--again")
     assert len(user.sold) == 2
+
+
+def test_what_was_sold_is_kept_even_if_it_is_no_model(user: User, cup: Path) -> None:
+    user.run("generate", cup, *PAID, *option(fails="html", polls=0))
+    (folder,) = user.library.glob("[!.]*")
+    assert b"Sorry" in (folder / "rejected" / "model.ply").read_bytes()
+    assert not (folder / "result").exists() and not (folder / "result~").exists()
+
+
+def test_nothing_is_bought_when_there_is_no_room_for_it(user: User, cup: Path, small_disk: Path) -> None:
+    user.environment["IMAGE_TO_3D_LIBRARY"] = str(small_disk)
+    answer = user.run("generate", cup, *PAID)
+    assert answer.status == 2 and "The disk is full" in answer.errors and "Nothing was sent" in answer.errors
+    assert not user.sold
 
 
 def test_a_worker_that_crashed_in_the_request_leaves_an_unknown(user: User, cup: Path) -> None:
