@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType
 
@@ -74,6 +75,15 @@ def test_the_operator_blocks_and_returns_with_the_object_in_the_scene(disc: Path
     assert root.dimensions.z == pytest.approx(2.0, rel=1e-5)
     assert root["image_to_3d_provider"] == "offline_shape" and root["image_to_3d_thickness"] == 0.75
     assert root["image_to_3d_image"] == "disc.png"
+
+
+def test_the_object_is_a_closed_mesh_of_quads(disc: Path) -> None:
+    bpy.ops.image_to_3d.generate(filepath=str(disc))
+    (root,) = bpy.context.scene.objects
+    assert {len(face.vertices) for face in root.data.polygons} == {4}
+    uses = Counter(tuple(sorted(key)) for face in root.data.polygons for key in face.edge_keys)
+    assert set(uses.values()) == {2} and len(uses) == len(root.data.edges)
+    assert all(face.use_smooth for face in root.data.polygons) and not root.data.has_custom_normals
 
 
 def test_the_operator_takes_any_image_of_the_file(disc: Path) -> None:
