@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import time
 from collections import Counter, deque
@@ -11,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import output, system
-from .errors import AccountError, BadPicture, ImageTo3DError, OutcomeUnknown, Paused, StorageError
-from .library import JobFolder, Library
-from .models import Job, JobState, Problem
+from .errors import AccountError, BadPicture, ImageTo3DError, JobBusy, OutcomeUnknown, StorageError
+from .library import JobFolder, JobIndex, Library
+from .models import Job, JobState, Problem, View
 from .output import Exporter
 from .pictures.handed_over import has_picture_suffix
 from .request import Draft
@@ -21,6 +22,10 @@ from .runner import STEP_SECONDS, Runner, reopen
 
 LIBRARY_NAME = ".image_to_3d"
 """The jobs of a batch live in its output folder, so that another machine with another home can go on."""
+
+
+_LOOK_AGAIN_SECONDS = 0.2
+_RUN_AGAIN = "Run the same command again with --resume."
 
 
 @dataclass(frozen=True)
@@ -63,15 +68,23 @@ def find_pictures(source: Path) -> list[Path]:
         if source.is_dir():
             found = sorted(path for path in source.iterdir() if path.is_file() and has_picture_suffix(path))
         else:
-            lines = source.read_text(encoding="utf-8-sig").splitlines()
+            lines = _text_of(source).splitlines()
             found = [source.parent / line.strip() for line in lines if line.strip() and line.strip()[0] != "#"]
     except UnicodeDecodeError:
-        raise StorageError(f'"{source}" is neither a folder nor a list of pictures.') from None
+        hint = "Save the list as UTF-8."
+        raise StorageError(f'"{source}" is neither a folder nor a list of pictures.', hint=hint) from None
     except OSError as error:
         raise StorageError(f'"{source}" cannot be read: {system.explain(error)}.') from error
     if not found:
         raise BadPicture(f'There is no picture in "{source}".', hint="Name a folder with pictures, or a list of them.")
     return found
+
+
+def _text_of(file: Path) -> str:
+    """Return a text file's content; Windows' PowerShell writes UTF-16 if nobody tells it otherwise."""
+    data = file.read_bytes()
+    is_utf16 = data[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 def plan(found: Sequence[Path], output_folder: Path, suffix: str) -> list[Item]:
@@ -100,8 +113,12 @@ class Batch:
     overwrite: bool = False
     again: bool = False
     take_over: bool = False
-    _jobs: dict[str, JobFolder] = field(default_factory=dict)
     _waiting_for: dict[JobFolder, list[tuple[Item, float]]] = field(default_factory=dict)
+    _busy_elsewhere: deque[Item] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        # Even --again does not drop what is under way: its result is paid for, and only has to be fetched.
+        self._index = JobIndex(self.library, only_unfinished=self.again)
 
     def run(self, items: Sequence[Item]) -> Iterator[Outcome]:
         """Yield the outcomes in the order in which they are known.
@@ -109,70 +126,94 @@ class Batch:
         Raises:
             AccountError: the key was refused or the credit is used up: the next picture would fail the same way. What
                 was under way was finished first.
-            Paused: Ctrl-C; what was under way is left so that it can be resumed.
         """
-        self._jobs = {} if self.again else {job.request.fingerprint: folder for folder, job in self.library.jobs()}
         waiting = deque(items)
         stopped_by: Problem | None = None
-        try:
-            while self._waiting_for or (waiting and stopped_by is None):
-                while waiting and stopped_by is None and len(self._waiting_for) < self.jobs_at_once:
-                    yield from self._begin(waiting.popleft())
-                for outcome in self._step():
-                    stopped_by = stopped_by or _reason_to_stop(outcome)
-                    yield outcome
-                time.sleep(STEP_SECONDS)
-        except KeyboardInterrupt:
-            self._pause()
-            raise Paused("Interrupted.", hint="Go on with the same command and --resume.") from None
+        look_again = 0.0
+        while self._waiting_for or (stopped_by is None and (waiting or self._busy_elsewhere)):
+            while waiting and stopped_by is None and len(self._waiting_for) < self.jobs_at_once:
+                yield from self._begin(waiting.popleft())
+            for outcome in self._step():
+                stopped_by = stopped_by or _reason_to_stop(outcome)
+                yield outcome
+            if self._busy_elsewhere and time.monotonic() > look_again:
+                look_again = time.monotonic() + _LOOK_AGAIN_SECONDS
+                waiting.append(self._busy_elsewhere.popleft())
+            time.sleep(STEP_SECONDS)
         if stopped_by is not None:
             raise stopped_by.error()
 
-    def _begin(self, item: Item) -> Iterator[Outcome]:
-        """Start what has to be made for one picture; yield its outcome if that is known already."""
-        try:
-            if item.output.exists() and not self.overwrite:
-                yield Outcome(item, was_there=True)
-                return
-            draft = self.draft(item.picture)
-            folder = self._jobs.get(draft.request.fingerprint)
-            if folder is None:
-                folder = self._jobs[draft.request.fingerprint] = draft.create(self.library)
-                self.runner.start(folder)
-            elif folder not in self._waiting_for:
-                job = reopen(folder, take_over=self.take_over)
-                if job.state.has_result:
-                    yield self._delivered(item, folder, job, started=time.monotonic())
-                    return
-                self.runner.start(folder)
-            self._waiting_for.setdefault(folder, []).append((item, time.monotonic()))
-        except ImageTo3DError as error:
-            yield Outcome(item, problem=Problem.of(error))
-
-    def _step(self) -> Iterator[Outcome]:
-        for news in self.runner.step():
-            if news.has_ended:
-                for item, started in self._waiting_for.pop(news.folder):
-                    yield self._delivered(item, news.folder, news.job, started)
-
-    def _delivered(self, item: Item, folder: JobFolder, job: Job, started: float) -> Outcome:
-        problem = job.problem
-        if problem is None and not job.state.has_result:
-            problem = Problem.of(
-                ImageTo3DError("The worker ended unexpectedly; nothing is lost.", hint="Run again with --resume.")
-            )
-        if problem is None:
-            try:
-                output.deliver(folder, job, item.output, exporter=self.exporter)
-            except ImageTo3DError as error:
-                problem = Problem.of(error)
-        return Outcome(item, job, problem, seconds=time.monotonic() - started)
-
-    def _pause(self) -> None:
+    def pause(self) -> None:
+        """Let the workers stop so that what they were doing can be resumed, and wait until they have."""
         self.runner.stop("pause")
         while self.runner.is_busy:
             self.runner.step()
             time.sleep(STEP_SECONDS)
+
+    def _begin(self, item: Item) -> Iterator[Outcome]:
+        """Start what has to be made for one picture; yield its outcome if that is known already."""
+        started = time.monotonic()
+        folder: JobFolder | None = None
+        try:
+            draft = self.draft(item.picture)
+            if item.output.exists() and not self.overwrite:
+                yield self._kept(item, draft)
+                return
+            folder = self._job_for(draft)
+            if folder not in self._waiting_for:
+                job = reopen(folder, take_over=self.take_over)
+                if job.state.has_result:
+                    yield self._delivered(item, folder, job, started)
+                    return
+                self.runner.start(folder)
+            self._waiting_for.setdefault(folder, []).append((item, started))
+        except JobBusy as error:
+            if folder is None or folder.is_claimed_elsewhere():
+                yield Outcome(item, problem=Problem.of(error))
+            else:
+                self._busy_elsewhere.append(item)
+        except ImageTo3DError as error:
+            yield Outcome(item, problem=Problem.of(error))
+
+    def _job_for(self, draft: Draft) -> JobFolder:
+        """Return the job that has, or may bring, what the draft asks for; made now if there is none."""
+        with self.library.locked():
+            found = self._index.find(draft.request.fingerprint)
+            if found is None:
+                found = draft.create(self.library)
+                self._index.add(found)
+            return found
+
+    def _kept(self, item: Item, draft: Draft) -> Outcome:
+        """Say of an output that exists whether it is what is asked for."""
+        is_same = self._index.find(draft.request.fingerprint) is not None
+        if is_same or not self._index.knows(draft.request.views[View.FRONT]):
+            return Outcome(item, was_there=True)
+        hint = "Add --overwrite, or choose another folder."
+        problem = StorageError(f'"{item.output}" was made with other options, and is kept.', hint=hint)
+        return Outcome(item, problem=Problem.of(problem))
+
+    def _step(self) -> Iterator[Outcome]:
+        for news in self.runner.step():
+            if not news.has_ended:
+                continue
+            items = self._waiting_for.pop(news.folder)
+            if not news.job.state.is_final and news.folder.is_claimed():  # another command was quicker
+                self._busy_elsewhere += [item for item, _ in items]
+                continue
+            for item, started in items:
+                yield self._delivered(item, news.folder, news.job, started)
+
+    def _delivered(self, item: Item, folder: JobFolder, job: Job, started: float) -> Outcome:
+        problem = job.problem
+        if problem is None and not job.state.has_result:
+            problem = Problem.of(ImageTo3DError("The worker ended unexpectedly; nothing is lost.", hint=_RUN_AGAIN))
+        if problem is None:
+            try:
+                output.deliver(folder, job, item.output, exporter=self.exporter)
+            except ImageTo3DError as error:
+                problem = Problem.of(error).evolve(hint=_RUN_AGAIN)
+        return Outcome(item, job, problem, seconds=time.monotonic() - started)
 
 
 def _reason_to_stop(outcome: Outcome) -> Problem | None:

@@ -8,20 +8,22 @@ meanwhile. Modules that need pydantic are imported by the commands, so that ``--
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import re
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import system
-from .errors import BadOption, ImageTo3DError, InputError, StorageError
+from .errors import BadOption, ImageTo3DError, InputError, Paused, Stopped, StorageError
 
 if TYPE_CHECKING:
-    from .batch import Outcome
+    from .batch import Batch, Item, Outcome
     from .library import JobFolder, Library
     from .models import Job, Placement
     from .output import Exporter
@@ -42,11 +44,22 @@ def main(arguments: Sequence[str], *, program: str = "image_to_3d", host: Host |
 
     host: what Blender adds, where there is one.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a redirected Windows console cannot write every name
+            stream.reconfigure(errors="backslashreplace")
     options = _parser(program, arguments).parse_args(arguments)
-    say = _Say(is_json=getattr(options, "json", False))
+    try:
+        return _run(options, _Say(program, is_json=getattr(options, "json", False)), host or Host())
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    """Run a command, and say why if it fails."""
     try:
         with _interruptible():
-            status: int = options.run(options, say, host or Host())
+            status: int = options.run(options, say, host)
         return status
     except ImageTo3DError as error:
         say.error(error)
@@ -58,10 +71,7 @@ def main(arguments: Sequence[str], *, program: str = "image_to_3d", host: Host |
         return InputError.exit_status
     except KeyboardInterrupt:
         say.note("Interrupted.")
-        return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return Stopped.exit_status
 
 
 class Host:
@@ -77,9 +87,10 @@ class Host:
 class _Say:
     """The only place that prints."""
 
-    def __init__(self, *, is_json: bool) -> None:
+    def __init__(self, program: str, *, is_json: bool) -> None:
+        self._program = program
         self.is_json = is_json
-        self._last: dict[str, Any] = {}
+        self._last = ""
 
     def answer(self, text: str, **facts: Any) -> None:
         """Print the answer, or with --json its facts."""
@@ -90,23 +101,23 @@ class _Say:
             print(json.dumps({"event": event, **facts}), flush=True)
 
     def note(self, text: str) -> None:
-        if not self.is_json:
-            print(text, file=sys.stderr, flush=True)
+        if not self.is_json:  # what a file or a service is called must not steer the terminal
+            print("".join(each for each in text if each.isprintable()), file=sys.stderr, flush=True)
 
     def error(self, error: ImageTo3DError) -> None:
-        self.event("error", kind=type(error).__name__, message=str(error), hint=error.hint, charged=error.charged.value)
-        self.note(f"{error} {error.hint}".strip())
+        # "jobs" alone is a command of its own in most shells.
+        hint = re.sub(r"\bjobs (?=list|show|resume)", f"{self._program} jobs ", error.hint)
+        self.event("error", kind=type(error).__name__, message=str(error), hint=hint, charged=error.charged.value)
+        self.note(f"{error} {hint}".strip())
 
     def news(self, news: News) -> None:
         job = news.job
-        facts = {"job": job.id, "state": job.state, "progress": job.progress, "message": job.message}
-        if facts == self._last:
-            return
-        self._last = facts
-        self.event("progress", **facts)
-        if job.message:
-            share = "" if job.progress is None else f" {job.progress:.0%}"
-            self.note(f"{job.request.name}: {job.message}{share}")
+        self.event("progress", job=job.id, state=job.state, progress=job.progress, message=job.message)
+        share = "" if job.progress is None else f" {job.progress:.0%}"
+        line = f"{job.request.name}: {job.message}{share}"
+        if job.message and line != self._last:
+            self.note(line)
+        self._last = line
 
 
 # generate
@@ -170,8 +181,9 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
     info = providers.info(options.provider)
     suffix = "." + options.format.lstrip(".").lower()
     output.check_format(Path("model" + suffix), result_formats=info.result_formats, exporter=host.exporter)
-    found = find_pictures(options.source)[: options.limit]
-    items = plan(found, options.output_dir, suffix)
+    items = plan(find_pictures(options.source), options.output_dir, suffix)[: options.limit]
+    if options.report is not None and options.report.resolve() == options.source.resolve():
+        raise StorageError(f'"{options.report}" is the list of the pictures.', hint="Name another file for --report.")
     if options.dry_run:
         return _dry_run(options, items, say)
     present = sum(item.output.exists() for item in items)
@@ -200,15 +212,17 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
         return _run_batch(batch, items, write, say)
 
 
-def _run_batch(batch: Any, items: Sequence[Any], write: Any, say: _Say) -> int:
-    outcomes = []
-    for outcome in batch.run(items):
-        outcomes.append(outcome)
-        facts = _outcome_facts(outcome)
-        write(facts)
-        say.event("picture", **facts)
-        problem = f": {outcome.problem.message}" if outcome.problem else ""
-        say.note(f"[{len(outcomes)}/{len(items)}] {outcome.item.picture.name}: {outcome.state}{problem}")
+def _run_batch(batch: Batch, items: Sequence[Item], write: Callable[[dict[str, Any]], None], say: _Say) -> int:
+    outcomes: list[Outcome] = []
+    try:
+        for outcome in batch.run(items):
+            outcomes.append(outcome)
+            write(_outcome_facts(outcome))
+            _say_outcome(outcome, f"{len(outcomes)}/{len(items)}", say)
+    except KeyboardInterrupt:
+        say.note("Stopping ...")
+        batch.pause()
+        raise Paused("Interrupted.", hint="Go on with the same command and --resume.") from None
     failed = sum(outcome.problem is not None for outcome in outcomes)
     done = sum(outcome.state == "done" for outcome in outcomes)
     skipped = sum(outcome.was_there for outcome in outcomes)
@@ -218,7 +232,13 @@ def _run_batch(batch: Any, items: Sequence[Any], write: Any, say: _Say) -> int:
     return 1 if failed else 0
 
 
-def _dry_run(options: argparse.Namespace, items: Sequence[Any], say: _Say) -> int:
+def _say_outcome(outcome: Outcome, count: str, say: _Say) -> None:
+    say.event("picture", **_outcome_facts(outcome))
+    problem = f": {outcome.problem.message} {outcome.problem.hint}".rstrip() if outcome.problem else ""
+    say.note(f"[{count}] {outcome.item.picture.name}: {outcome.state}{problem}")
+
+
+def _dry_run(options: argparse.Namespace, items: Sequence[Item], say: _Say) -> int:
     """Say what would be sent, and where; touch nothing."""
     from . import providers, runner
     from .pictures.inspect import inspect
@@ -237,6 +257,7 @@ def _dry_run(options: argparse.Namespace, items: Sequence[Any], say: _Say) -> in
             f"{item.picture} ({facts.format}, {facts.width}x{facts.height}, {size:,} bytes)"
             f" -> {info.label} on {place} -> {item.output}",
             picture=str(item.picture),
+            views={view: str(path) for view, path in draft.pictures.items()},
             bytes=size,
             provider=info.id,
             model=draft.request.model,
@@ -249,21 +270,22 @@ def _dry_run(options: argparse.Namespace, items: Sequence[Any], say: _Say) -> in
 
 
 @contextmanager
-def _report(path: Path | None) -> Iterator[Any]:
+def _report(path: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Give a function that writes one line of the report at once."""
     if path is None:
         yield lambda facts: None
         return
     try:
-        with path.open("w", encoding="utf-8") as file:
-
-            def write(facts: dict[str, Any]) -> None:
-                file.write(json.dumps(facts) + "\n")
-                file.flush()
-
-            yield write
+        file = path.open("w", encoding="utf-8")
     except OSError as error:
         raise StorageError(f'The report "{path}" cannot be written: {system.explain(error)}.') from error
+    with file:
+
+        def write(facts: dict[str, Any]) -> None:
+            file.write(json.dumps(facts) + "\n")
+            file.flush()
+
+        yield write
 
 
 def _outcome_facts(outcome: Outcome) -> dict[str, Any]:
@@ -337,24 +359,26 @@ def _jobs_resume(options: argparse.Namespace, say: _Say, host: Host) -> int:
         output.check(
             options.output, result_formats=info.result_formats, exporter=host.exporter, overwrite=options.overwrite
         )
-    job = runner.take_up(folder, again=options.again, take_over=options.take_over, on_news=say.news)
-    if not job.state.has_result:
-        job = runner.finish(folder, blender=host.blender, take_over=options.take_over, on_news=say.news).job
-    return _hand_out(folder, job, options.output, say, host)
+    done = runner.finish(
+        folder, again=options.again, blender=host.blender, take_over=options.take_over, on_news=say.news
+    )
+    return _hand_out(folder, done.job, options.output, say, host)
 
 
 def _jobs_cancel(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from . import runner
 
-    job = runner.cancel(_library(options).find(options.id))
+    job = runner.cancel(_library(options).find(options.id), take_over=options.take_over)
     text = job.problem.message if job.problem else job.state.value
+    if not job.state.is_final:
+        text = "asked to stop; what cannot be recalled any more is kept when it arrives"
     say.answer(f"{job.id}: {text}", job=job.id, state=job.state, message=text)
     return 0
 
 
 def _jobs_delete(options: argparse.Namespace, say: _Say, host: Host) -> int:
     folder = _library(options).find(options.id)
-    folder.delete()
+    folder.delete(take_over=options.take_over)
     say.answer(f"{folder.id}: deleted", job=folder.id, state="deleted")
     return 0
 
@@ -455,7 +479,7 @@ def _worker(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from . import worker
     from .library import JobFolder
 
-    return worker.main(JobFolder(options.folder), sys.stdin)
+    return worker.main(JobFolder(options.folder), sys.stdin.buffer)
 
 
 # The words.
@@ -557,6 +581,7 @@ def _add_jobs(commands: Any) -> None:
             command.add_argument("--output", type=Path, metavar="FILE", help="where the model goes")
             command.add_argument("--overwrite", action="store_true", help="replace what exists")
             command.add_argument("--again", action="store_true", help="send again what may have been charged")
+        if name in {"resume", "cancel", "delete"}:
             command.add_argument("--take-over", action="store_true", help="although another machine claims it")
         command.add_argument("--library", type=Path, metavar="DIR", help="the folder of the jobs, if not the usual one")
         command.add_argument("--json", action="store_true", help="print JSON lines")
@@ -585,10 +610,9 @@ def _epilog(arguments: Sequence[str]) -> str | None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 1 on, not {text}")
+    return int(text)
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, str]:

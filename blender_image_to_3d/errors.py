@@ -42,7 +42,8 @@ class ImageTo3DError(Exception):
     default_charged: ClassVar[Charged] = Charged.NO
 
     def __init__(self, message: str, *, hint: str | None = None, charged: Charged | None = None) -> None:
-        super().__init__(message)
+        # A file's name may be no text at all, and nothing could write such a message down.
+        super().__init__(message.encode(errors="replace").decode())
         self.hint = self.default_hint if hint is None else hint
         self.charged = self.default_charged if charged is None else charged
 

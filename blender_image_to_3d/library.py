@@ -22,7 +22,7 @@ import shutil
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -122,12 +122,16 @@ class JobFolder:
                 yield
             finally:
                 _write_claim(file, {})
+                system.unlock(file.fileno())
 
     def is_claimed(self) -> bool:
         """Whether a worker has it, asked of the lock itself. For single jobs: it disturbs a worker that just starts."""
         try:
             with self._open_lock() as file:
-                return not system.try_lock(file.fileno()) or _is_foreign(_read_claim(file))
+                if not system.try_lock(file.fileno()):
+                    return True
+                system.unlock(file.fileno())
+                return _is_foreign(_read_claim(file))
         except StorageError:
             return False
 
@@ -141,8 +145,15 @@ class JobFolder:
         return bool(claim) and (_is_foreign(claim) or system.process_exists(claim["pid"]))
 
     def ask_to(self, stop: str) -> None:
-        """Ask the worker to "cancel" or to "pause"."""
-        system.write_atomically(self.path / "stop", stop.encode(), durable=False)
+        """Ask the worker to "cancel" or to "pause".
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        try:
+            system.write_atomically(self.path / "stop", stop.encode(), durable=False)
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be written: {system.explain(error)}.") from error
 
     def stop_request(self) -> str | None:
         """Return "cancel" or "pause" if somebody asked for it."""
@@ -152,16 +163,22 @@ class JobFolder:
             return None
 
     def forget_stop_request(self) -> None:
-        (self.path / "stop").unlink(missing_ok=True)
+        """Let the next worker work. Raises `StorageError`."""
+        try:
+            (self.path / "stop").unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{self.path} cannot be written: {system.explain(error)}.") from error
 
-    def delete(self) -> None:
+    def delete(self, *, take_over: bool = False) -> None:
         """Delete the job with everything in it.
+
+        take_over: although a worker on another machine claims it.
 
         Raises:
             JobBusy: a worker is busy with it.
             StorageError: something in it cannot be deleted.
         """
-        with self.claim(patience_seconds=0):
+        with self.claim(patience_seconds=0, take_over=take_over):
             # Out of the list at once, and whole: what cannot be deleted now goes with the next clean-up.
             (self.path / "job.json").unlink(missing_ok=True)
         try:
@@ -199,7 +216,7 @@ class Library:
         Raises:
             StorageError: the library cannot be written; nothing is left of the job.
         """
-        job_id = f"{now():%Y%m%d-%H%M%S}-{slug(request.name)}-{secrets.token_hex(2)}"
+        job_id = f"{now():%Y%m%d-%H%M%S}-{slug(request.name)}-{secrets.token_hex(4)}"
         draft = self.root / (_DRAFT_PREFIX + job_id)
         try:
             self._clean_up()
@@ -254,11 +271,72 @@ class Library:
         """Return the jobs that ask for the same thing, the newest first."""
         return [(folder, job) for folder, job in self.jobs() if job.request.fingerprint == fingerprint][::-1]
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Be the only one who looks for a job and makes it: two clicks must not buy the same thing.
+
+        Raises:
+            StorageError: the library cannot be written.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StorageError(f"The library {self.root} cannot be written: {system.explain(error)}.") from error
+        with os.fdopen(descriptor, "r+b"):
+            while not system.try_lock(descriptor):
+                time.sleep(_LOCK_NAP_SECONDS)
+            try:
+                yield
+            finally:
+                system.unlock(descriptor)
+
     def _clean_up(self) -> None:
         """Delete what a process left that died while it made a job: nothing was sent for it."""
         for draft in self.root.glob(_DRAFT_PREFIX + "*"):
-            if time.time() - draft.stat().st_mtime > _DRAFT_MAX_AGE_SECONDS:
+            try:
+                age_seconds = time.time() - draft.stat().st_mtime
+            except FileNotFoundError:  # it has just become a job
+                continue
+            if age_seconds > _DRAFT_MAX_AGE_SECONDS:
                 shutil.rmtree(draft, ignore_errors=True)
+
+
+class JobIndex:
+    """The jobs of a library by what they ask for; of several, the one that would be the greatest loss."""
+
+    def __init__(self, library: Library, *, only_unfinished: bool = False) -> None:
+        self._library = library
+        self._only_unfinished = only_unfinished
+        self._seen: set[JobFolder] = set()
+        self._best: dict[str, tuple[int, JobFolder]] = {}
+        self._pictures: set[str] = set()
+
+    def find(self, fingerprint: str) -> JobFolder | None:
+        """Return the job for a request, or nothing. Also sees what another process has made meanwhile."""
+        self._read_new_ones()
+        return self._best[fingerprint][1] if fingerprint in self._best else None
+
+    def add(self, folder: JobFolder) -> None:
+        """Take a job in. Raises `StorageError` if it cannot be read."""
+        self._seen.add(folder)
+        job = folder.load()
+        self._pictures |= {picture.sha256 for picture in job.request.views.values()}
+        if self._only_unfinished and not job.is_unfinished:
+            return
+        known = self._best.get(job.request.fingerprint)
+        if known is None or job.worth >= known[0]:
+            self._best[job.request.fingerprint] = (job.worth, folder)
+
+    def knows(self, picture: Picture) -> bool:
+        """Whether any job was made from this picture."""
+        return picture.sha256 in self._pictures
+
+    def _read_new_ones(self) -> None:
+        for folder in self._library.folders():
+            if folder not in self._seen:
+                with suppress(StorageError):
+                    self.add(folder)
 
 
 def picture_of(path: Path, view: View, suffix: str) -> Picture:
@@ -269,7 +347,12 @@ def picture_of(path: Path, view: View, suffix: str) -> Picture:
     """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Picture(file=f"{view}{suffix}", name=path.name, sha256=digest)
+    return Picture(file=f"{view}{suffix}", name=readable(path.name), sha256=digest)
+
+
+def readable(name: str) -> str:
+    """Return a file's name as text that can be stored: Linux allows names that are no text."""
+    return os.fsencode(name).decode(errors="replace")
 
 
 def slug(name: str, max_length: int = 24) -> str:

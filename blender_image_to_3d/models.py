@@ -23,16 +23,23 @@ MAX_NAME_LENGTH = 200
 
 
 class Model(BaseModel):
-    """Base of everything we write ourselves: unknown fields are a mistake, values never change."""
+    """Base of everything we write ourselves. Values never change.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    Unknown fields are kept: the library is shared by all versions, and what a newer one wrote must not be lost, or
+    bought again, because an older one cannot read it.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     def evolve(self, **changes: Any) -> Self:
         """Return a validated copy with `changes`.
 
         Raises:
             pydantic.ValidationError: a new value does not fit its field.
+            TypeError: there is no such field.
         """
+        if unknown := changes.keys() - type(self).model_fields:
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(unknown))}")
         return type(self).model_validate({**dict(self), **changes})
 
 
@@ -83,7 +90,9 @@ class Placement(Model):
 
     spot: Spot = Spot.CURSOR
     stance: Stance = Stance.GROUND
-    height: float | None = Field(default=None, gt=0, description="In scene units; nothing: as the file says")
+    height: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="In scene units; nothing: as the file says"
+    )
     collection: str | None = Field(default=None, description="Made if it is missing; nothing: the active one")
 
 
@@ -214,6 +223,21 @@ class Job(Model):
     seed: int | None = Field(default=None, description="The seed the service says it used")
     created: AwareDatetime = Field(default_factory=now)
     updated: AwareDatetime = Field(default_factory=now)
+
+    @property
+    def is_unfinished(self) -> bool:
+        """It may still bring a result without being paid for again."""
+        return not self.state.has_result and (self.handle is not None or not self.state.is_final)
+
+    @property
+    def worth(self) -> int:
+        """How much would be lost with it: 3 the result, 2 what may still bring it, 1 a charge, 0 nothing."""
+        if self.state.has_result:
+            return 3
+        if self.is_unfinished:
+            return 2
+        was_charged = self.problem is not None and self.problem.charged is not Charged.NO
+        return int(self.state is JobState.UNKNOWN or was_charged)
 
     def evolve(self, **changes: Any) -> Self:
         """Return a validated copy with `changes` and the time of the change."""

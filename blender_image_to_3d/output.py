@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 from pathlib import Path
 from typing import Protocol
@@ -60,7 +62,7 @@ def check_folder(folder: Path) -> None:
     Raises:
         StorageError: the folder does not exist, or cannot be written.
     """
-    probe = folder / ".image_to_3d~"
+    probe = folder / f".image_to_3d-{os.getpid()}~"
     try:
         probe.write_bytes(b"")
         probe.unlink()
@@ -78,7 +80,7 @@ def deliver(folder: JobFolder, job: Job, path: Path, *, exporter: Exporter | Non
     hint = f"The model is kept: jobs resume {folder.id} --output FILE."
     try:
         if model.suffix.lower() == path.suffix.lower():
-            _copy(model, path)
+            _copy(model, path.resolve())  # a link stays a link
         elif exporter is not None:
             exporter.write(folder, job, path)
         else:
@@ -90,10 +92,11 @@ def deliver(folder: JobFolder, job: Job, path: Path, *, exporter: Exporter | Non
 
 
 def _copy(source: Path, target: Path) -> None:
-    draft = target.with_name(target.name + "~")
+    draft = target.with_name(f".image_to_3d-{os.getpid()}~")
     try:
         shutil.copyfile(source, draft)
         system.replace(draft, target)
-    except OSError:
-        draft.unlink(missing_ok=True)
+    except BaseException:  # Ctrl-C as well
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from .errors import BadOption, GenerationFailed
-from .models import GenerationRequest, Model, View
+from .models import FileName, GenerationRequest, Model, View
 
 Handle = dict[str, JsonValue]
 
@@ -63,7 +63,7 @@ class Pending(Model):
 class Finished(Model):
     """The result lies in `Context.result_folder`."""
 
-    files: tuple[str, ...] = Field(min_length=1, description="Names in the result folder, the model first")
+    files: tuple[FileName, ...] = Field(min_length=1, description="Names in the result folder, the model first")
     notes: tuple[str, ...] = ()
     cost: str | None = None
     seed: int | None = None

@@ -6,6 +6,9 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from . import system
 from .errors import OutcomeUnknown
 from .library import JobFolder
 from .models import Job, JobState, Problem, ResultFile
@@ -17,15 +20,26 @@ FINISHED = "finished.json"
 
 def recovered(job: Job, info: ProviderInfo, folder: JobFolder) -> Job:
     """Return the job as it is now, its claim being ours."""
-    finished = folder.result / FINISHED
-    if not job.state.is_final and finished.is_file():
-        return ready(job, Finished.model_validate_json(finished.read_bytes()), folder)
+    if not job.state.has_result and (found := _whole_result(folder)) is not None:
+        return ready(job, found, folder)
     if job.state is not JobState.SUBMITTING:
         return job
     if not info.paid:
         return job.evolve(state=JobState.QUEUED, progress=None, message="")
     error = OutcomeUnknown(f"The worker died while it was sending the request to {info.label}.")
     return job.evolve(state=JobState.UNKNOWN, problem=Problem.of(error))
+
+
+def _whole_result(folder: JobFolder) -> Finished | None:
+    """Return what the provider said of a result that is whole, though nobody came to journal it."""
+    draft = folder.path / "result~"
+    if (draft / FINISHED).is_file() and not folder.result.exists():
+        system.replace(draft, folder.result)
+    try:
+        finished = Finished.model_validate_json((folder.result / FINISHED).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return finished if all((folder.result / name).is_file() for name in finished.files) else None
 
 
 def ready(job: Job, finished: Finished, folder: JobFolder) -> Job:

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import providers, system
 from .errors import StorageError
-from .library import JobFolder, Library, picture_of
+from .library import JobFolder, Library, picture_of, readable
 from .models import MAX_NAME_LENGTH, GenerationRequest, Placement, View
 from .pictures.handed_over import suffix_of
 
@@ -56,7 +56,7 @@ def draft(
     except OSError as error:
         raise StorageError(f'"{error.filename}" cannot be read: {system.explain(error)}.') from error
     entries |= {view: entries[view].evolve(name=title) for view, title in (names or {}).items()}
-    title = (name or Path(entries[View.FRONT].name).stem).strip()[:MAX_NAME_LENGTH]
+    title = (readable(name) if name else Path(entries[View.FRONT].name).stem).strip()[:MAX_NAME_LENGTH]
     request = GenerationRequest(
         provider=provider,
         model=checked_model,

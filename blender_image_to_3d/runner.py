@@ -10,11 +10,22 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 from . import providers, system
-from .errors import Cancelled, Charged, ImageTo3DError, InputError, JobBusy, KeyMissing, OutcomeUnknown, Paused
+from .errors import (
+    Cancelled,
+    Charged,
+    ImageTo3DError,
+    InputError,
+    JobBusy,
+    KeyMissing,
+    OutcomeUnknown,
+    Paused,
+    StorageError,
+)
 from .library import JobFolder, Library
 from .models import Job, JobState, Problem, Start
 from .provider import ProviderInfo
@@ -48,6 +59,7 @@ class Runner:
         self._waiting: deque[JobFolder] = deque()
         self._workers: dict[JobFolder, subprocess.Popen[bytes]] = {}
         self._stamps: dict[JobFolder, int] = {}
+        self._known: dict[JobFolder, Job] = {}
 
     @property
     def is_busy(self) -> bool:
@@ -58,18 +70,38 @@ class Runner:
         return list(self._workers)
 
     def start(self, folder: JobFolder) -> None:
-        """Let a worker have this job as soon as there is a place."""
+        """Let a worker have this job as soon as there is a place. Raises `StorageError`."""
         folder.forget_stop_request()
+        self._known[folder] = folder.load()
         self._waiting.append(folder)
 
     def step(self) -> list[News]:
         """Start what waits, notice what ended, and return the jobs that changed since the last call."""
-        news = [News(folder, self._settled(folder), has_ended=True) for folder in self._ended()]
-        news += [News(folder, folder.load(), has_ended=False) for folder in self._workers if self._was_written(folder)]
+        news = [self._news(folder, has_ended=True) for folder in self._ended()]
+        news += [self._news(folder, has_ended=False) for folder in self._workers if self._was_written(folder)]
         while self._waiting and len(self._workers) < self._jobs_at_once:
             folder = self._waiting.popleft()
-            self._workers[folder] = self._spawn(folder)
+            try:
+                self._workers[folder] = self._spawn(folder)
+            except (ImageTo3DError, OSError) as error:
+                news.append(self._lost(folder, error))
         return news
+
+    def _news(self, folder: JobFolder, *, has_ended: bool) -> News:
+        try:
+            self._known[folder] = settled(folder) if has_ended else folder.load()
+        except StorageError as error:  # somebody deleted it, or the disk is gone: the others must not suffer
+            return self._lost(folder, error)
+        return News(folder, self._known[folder], has_ended)
+
+    def _lost(self, folder: JobFolder, error: ImageTo3DError | OSError) -> News:
+        """Say of a job that cannot be read or started what it was, and why it goes no further."""
+        if isinstance(error, ImageTo3DError):
+            reason = error
+        else:
+            reason = StorageError(f"The worker of {folder.path} cannot be started: {system.explain(error)}.")
+        job = self._known[folder].evolve(state=JobState.FAILED, problem=Problem.of(reason))
+        return News(folder, job, has_ended=folder not in self._workers)
 
     def stop(self, request: str) -> None:
         """Ask all workers to "pause" or to "cancel", and start no more."""
@@ -81,6 +113,7 @@ class Runner:
         ended = [folder for folder, worker in self._workers.items() if worker.poll() is not None]
         for folder in ended:
             del self._workers[folder]
+            self._stamps.pop(folder, None)
         return ended
 
     def _was_written(self, folder: JobFolder) -> bool:
@@ -92,11 +125,6 @@ class Runner:
         self._stamps[folder] = stamp
         return is_new
 
-    def _settled(self, folder: JobFolder) -> Job:
-        """Return what a worker left; one that died in the middle could not say so itself."""
-        self._stamps.pop(folder, None)
-        return settled(folder)
-
     def _spawn(self, folder: JobFolder) -> subprocess.Popen[bytes]:
         info = _info(folder)
         start = Start(key=key_of(info), base_url=base_url_of(info), blender=self._blender, take_over=self._take_over)
@@ -106,7 +134,7 @@ class Runner:
         try:
             worker.stdin.write(start.model_dump_json().encode() + b"\n")
             worker.stdin.close()
-        except BrokenPipeError:
+        except OSError:  # a broken pipe; Windows calls it an invalid argument
             pass  # it died at once; step() will notice, and its log says why
         return worker
 
@@ -135,7 +163,10 @@ def reopen(folder: JobFolder, *, again: bool = False, take_over: bool = False) -
     Raises:
         JobBusy: a worker is busy with it.
         OutcomeUnknown: it may have been charged, and nobody said `again`.
+        StorageError: the job cannot be read or written.
     """
+    if (job := folder.load()).state.has_result:
+        return job
     with folder.claim(patience_seconds=0, take_over=take_over):
         job = recovered(folder.load(), _info(folder), folder)
         if not job.state.has_result:
@@ -206,14 +237,39 @@ def generate(
     """
     info = providers.info(draft.request.provider)
     key_of(info)
-    earlier = _bought_before(draft, library) if info.paid and not again else None
-    folder = earlier or draft.create(library)
-    if earlier is not None and take_up(earlier, on_news=on_news).state.has_result:
-        return News(earlier, earlier.load(), has_ended=True)
-    news = run_to_the_end(folder, blender=blender, on_news=on_news)
-    if news.job.problem and news.job.problem.exit_status == InputError.exit_status:
+    with library.locked() if info.paid else nullcontext():
+        earlier = _bought_before(draft, library) if info.paid and not again else None
+        folder = earlier or draft.create(library)
+    news = _brought(folder, blender=blender, on_news=on_news)
+    if _is_worthless(news.job):
         folder.delete()
     return _result_or_error(news)
+
+
+def _brought(
+    folder: JobFolder,
+    *,
+    blender: str | None = None,
+    again: bool = False,
+    take_over: bool = False,
+    on_news: Callable[[News], None],
+) -> News:
+    """Take a job to its end, with a worker of ours or by waiting for somebody else's."""
+    while True:
+        job = take_up(folder, again=again, take_over=take_over, on_news=on_news)
+        if job.state.has_result:
+            return News(folder, job, has_ended=True)
+        again = False
+        news = run_to_the_end(folder, blender=blender, take_over=take_over, on_news=on_news)
+        if news.job.state.is_final or not folder.is_claimed():
+            return news
+
+
+def _is_worthless(job: Job) -> bool:
+    """What was given could not be used, and nothing was, or may have been, bought with it."""
+    problem = job.problem
+    is_input = problem is not None and problem.exit_status == InputError.exit_status
+    return is_input and job.worth == 0
 
 
 def take_up(
@@ -242,30 +298,37 @@ def take_up(
 def finish(
     folder: JobFolder,
     *,
+    again: bool = False,
     blender: str | None = None,
     take_over: bool = False,
     on_news: Callable[[News], None] = lambda news: None,
 ) -> News:
-    """Take a job that was reopened to its result.
+    """Go on with a job until its result is there.
+
+    again: send a request again that may have been, or was, charged.
 
     Raises:
+        JobBusy: a worker on another machine claims it.
         ImageTo3DError: why there is no model.
     """
-    return _result_or_error(run_to_the_end(folder, blender=blender, take_over=take_over, on_news=on_news))
+    return _result_or_error(_brought(folder, blender=blender, again=again, take_over=take_over, on_news=on_news))
 
 
-def cancel(folder: JobFolder) -> Job:
+def cancel(folder: JobFolder, *, take_over: bool = False) -> Job:
     """Give a job up, and return it. A worker that is busy with it is asked to stop, and given a moment to do so.
 
     Raises:
+        JobBusy: a worker on another machine claims it.
         StorageError: the job cannot be read or written.
     """
     folder.ask_to("cancel")
     try:
-        with folder.claim(patience_seconds=0):
+        with folder.claim(patience_seconds=0, take_over=take_over):
             folder.forget_stop_request()
             return folder.save(_cancelled(recovered(folder.load(), _info(folder), folder)))
     except JobBusy:
+        if folder.is_claimed_elsewhere():
+            raise
         return _wait_for_the_end(folder)
 
 
@@ -346,12 +409,13 @@ def _bought_before(draft: Draft, library: Library) -> JobFolder | None:
     Raises:
         OutcomeUnknown: the same request may have been charged, and nobody knows what became of it.
     """
-    for folder, job in library.same(draft.request.fingerprint):
-        if job.state is JobState.UNKNOWN:
-            raise OutcomeUnknown(
-                f'The same request was sent before, as "{folder.id}", and may have been charged.',
-                hint="Look at the service's own history; to send it again all the same, use --again.",
-            )
-        if job.state.has_result or not job.state.is_final or job.handle is not None:
-            return folder
-    return None
+    found = max(library.same(draft.request.fingerprint), key=lambda each: each[1].worth, default=None)
+    if found is None or found[1].worth == 0:
+        return None
+    folder, job = found
+    if job.worth == 1:
+        raise OutcomeUnknown(
+            f'The same request was sent before, as "{folder.id}", and may have been charged.',
+            hint="Look at the service's own history; to send it again all the same, use --again.",
+        )
+    return folder

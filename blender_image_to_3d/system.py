@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -13,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from .errors import StorageError
+
 # A byte that no content reaches: Windows' locks are mandatory, and the claim in front of it must stay readable.
 _LOCKED_BYTE = 1 << 30
 # Virus scanners and readers hold a file open for moments, and Windows then refuses to replace or delete it.
@@ -20,21 +23,30 @@ _PATIENCE_SECONDS = 2.0
 _NAP_SECONDS = 0.02
 # Windows' limit for a path is 260 characters, and for a folder 12 less, unless it begins with this.
 _LONG_PATH_PREFIX = "\\\\?\\"
-_LONG_PATH_LENGTH = 240
+# What a job adds to its library's path, with room to spare, is taken off.
+_LONG_PATH_LENGTH = 150
 
 
 def library_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder that keeps this user's jobs: the same for every Blender version and for the command line."""
+    """Return the folder that keeps this user's jobs: the same for every Blender version and for the command line.
+
+    Raises:
+        StorageError: this user has no home folder.
+    """
     chosen = environment.get("IMAGE_TO_3D_LIBRARY")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
+    try:
+        return Path(chosen).expanduser().absolute() if chosen else _data_folder(environment) / "image_to_3d"
+    except RuntimeError as error:
+        hint = "Name a folder in the environment variable IMAGE_TO_3D_LIBRARY."
+        raise StorageError("There is no home folder for the library.", hint=hint) from error
+
+
+def _data_folder(environment: Mapping[str, str]) -> Path:
     if sys.platform == "win32":
-        base = Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "image_to_3d"
+        return Path(environment.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support"
+    return Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
 
 
 def host_name() -> str:
@@ -77,8 +89,23 @@ def try_lock(descriptor: int) -> bool:
     return True
 
 
+def unlock(descriptor: int) -> None:
+    """Give the lock back now: after closing alone, Windows may take its time."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+        return
+    import fcntl
+
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
 def process_exists(pid: int) -> bool:
     """Whether a process of this number runs on this machine (it may be another one by now)."""
+    if not 0 < pid < 2**31:
+        return False
     if sys.platform == "win32":
         import ctypes
 
@@ -105,13 +132,15 @@ def spawn(command: Sequence[str], output: IO[Any]) -> subprocess.Popen[bytes]:
 
     Its standard input is a pipe; what it prints goes to the open file `output`, never to a pipe whose reader may die.
     """
+    # Not our current folder: on Windows, the worker would keep others from deleting it.
+    folder = Path(sys.executable).parent
     if sys.platform == "win32":
         flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
         return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, creationflags=flags
+            command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, cwd=folder, creationflags=flags
         )
     return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
     )
 
 
@@ -131,8 +160,9 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
                 file.flush()
                 os.fsync(file.fileno())
         replace(draft, path)
-    except OSError:
-        draft.unlink(missing_ok=True)
+    except BaseException:  # Ctrl-C as well
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise
     if durable:
         _sync_folder(path.parent)
@@ -161,6 +191,12 @@ def read_shared(path: Path) -> bytes:
             if time.monotonic() >= deadline:
                 raise
             time.sleep(_NAP_SECONDS)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file that was written survive a power cut."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

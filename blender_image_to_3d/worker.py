@@ -50,10 +50,10 @@ _ROOM_BYTES = 64 * 2**20
 """Free disk without which nothing is bought: the result and the journal need it."""
 
 
-def main(folder: JobFolder, start_line: IO[str]) -> int:
+def main(folder: JobFolder, start_line: IO[bytes]) -> int:
     """Work on one job until it is finished, has failed, or is stopped. Return the exit status."""
     line = start_line.readline()
-    if not line.endswith("\n"):
+    if not line.endswith(b"\n"):
         return Stopped.exit_status
     try:
         start = Start.model_validate_json(line)
@@ -131,7 +131,12 @@ class _Run:
             _check_room(self.folder.path)
         self._journal(state=JobState.SUBMITTING, problem=None)
         log.info("submitting to %s", self.provider.info.label)
-        return self.provider.submit(self.job.request, self)
+        try:
+            return self.provider.submit(self.job.request, self)
+        except OSError as error:  # requests' errors too: nobody knows how far the request came
+            if not self.provider.info.paid:
+                raise
+            raise OutcomeUnknown(f"{self.provider.info.label}: {system.explain(error)}.") from error
 
     def _poll(self, handle: Handle) -> Pending | Finished:
         self._raise_if_stopped()
@@ -140,6 +145,7 @@ class _Run:
     def _keep(self, finished: Finished) -> Job:
         """Check the files, and make them the job's result in one move."""
         for name in finished.files:
+            system.sync_file(self.result_folder / name)
             _check_result_file(
                 self.result_folder / name, charged=Charged.MAYBE if self.provider.info.paid else Charged.NO
             )
@@ -179,7 +185,10 @@ class _Run:
         if time.monotonic() < self._next_report or (message, progress) == (self.job.message, self.job.progress):
             return
         self._next_report = time.monotonic() + _REPORT_SECONDS
-        self._journal(durable=False, message=message, progress=progress)
+        try:
+            self._journal(durable=False, message=message, progress=progress)
+        except StorageError as error:  # no reason to drop what is being made, or was paid for
+            log.warning("%s", error)
 
     def wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -274,7 +283,7 @@ def _check_room(folder: Path) -> None:
     if free < _ROOM_BYTES:
         raise StorageError(
             f"The disk is full: only {free // 2**20} MB are free for the result in {folder}.",
-            hint="Make room, then resume. Nothing was sent.",
+            hint="Nothing was sent. Make room, then try again.",
         )
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -143,7 +144,6 @@ def test_a_killed_batch_goes_on_without_buying_again(user: User, pictures: Path,
     wait_for(lambda: len(user.sold) >= 3)
     command.kill()
     command.communicate()
-    wait_for(lambda: not any(json.loads(path.read_bytes() or b"{}") for path in out.glob(".image_to_3d/*/lock")))
     assert user.run(*words, "--resume").status == 0
     assert len(models(out)) == 5 and len(user.sold) == 5
 
@@ -196,3 +196,65 @@ def test_no_two_pictures_share_an_output(names: list[tuple[str, str]]) -> None:
 def test_outputs_do_not_depend_on_what_is_already_there() -> None:
     found = [Path("cup.png"), Path("cup.jpg"), Path("fox.png")]
     assert [item.output.name for item in plan(found, Path(), ".glb")] == ["cup.png.glb", "cup.jpg.glb", "fox.glb"]
+
+
+def test_batches_at_the_same_moment_buy_everything_once(user: User, pictures: Path, out: Path) -> None:
+    words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID, "--resume"]
+    commands = [user.start(*words) for _ in range(3)]
+    answers = [command.communicate(timeout=90) for command in commands]
+    assert [command.returncode for command in commands] == [0] * 3, answers
+    assert len(models(out)) == 5 and len(user.sold) == 5
+
+
+def test_again_fetches_what_is_under_way_and_buys_the_rest_anew(user: User, pictures: Path, out: Path) -> None:
+    words = ["batch", pictures, "--output-dir", out, "--limit", 2, *PAID]
+    assert user.run(*words).status == 0
+    path = sorted(out.glob(".image_to_3d/*/job.json"))[0]
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), "state": "running", "results": []}))
+    shutil.rmtree(path.parent / "result")
+    assert user.run(*words, "--again", "--overwrite").status == 0
+    assert len(user.sold) == 3
+
+
+def test_what_exists_but_was_made_with_other_options_is_said(user: User, pictures: Path, out: Path) -> None:
+    words = ["batch", pictures, "--output-dir", out, "--limit", 1]
+    assert user.run(*words).status == 0
+    before = (out / "cup 0.glb").read_bytes()
+    answer = user.run(*words, "--resume", *option(thickness=0.3))
+    assert answer.status == 1 and "other options" in answer.errors and "--overwrite" in answer.errors
+    assert (out / "cup 0.glb").read_bytes() == before
+    assert user.run(*words, "--overwrite", *option(thickness=0.3)).status == 0
+    assert (out / "cup 0.glb").read_bytes() != before
+
+
+def test_a_job_that_vanishes_does_not_stop_the_others(user: User, pictures: Path, out: Path, tmp_path: Path) -> None:
+    command = user.start(
+        "batch", pictures, "--output-dir", out, *PAID, *option(polls=8), "--report", tmp_path / "report.jsonl"
+    )
+    wait_for(lambda: len(user.sold) == 1)
+    shutil.rmtree(next(out.glob(".image_to_3d/[!.]*")), ignore_errors=True)
+    command.communicate(timeout=60)
+    assert command.returncode == 1
+    assert len(report(tmp_path / "report.jsonl")) == 5 and len(models(out)) == 4
+
+
+def test_limits_do_not_change_names(user: User, pictures: Path, out: Path) -> None:
+    draw_disc(pictures / "cup 0.tga", (1, 2, 3))
+    answer = user.run("batch", pictures, "--output-dir", out, "--limit", 1, "--dry-run", "--json")
+    assert Path(answer.lines[0]["output"]).name == "cup 0.png.glb"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lists_from_windows_work(user: User, pictures: Path, out: Path, tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "list.txt").write_bytes("pictures/cup 1.png\r\npictures/cup 3.png\r\n".encode(encoding))
+    assert user.run("batch", tmp_path / "list.txt", "--output-dir", out).status == 0
+    assert models(out) == ["cup 1.glb", "cup 3.glb"]
+
+
+def test_a_name_that_is_no_text_works(user: User, pictures: Path, out: Path) -> None:
+    for path in pictures.glob("cup [1-4].png"):
+        path.unlink()
+    (pictures / "cup 0.png").rename(Path(os.fsdecode(os.fsencode(pictures) + b"/caf\xe9.png")))
+    answer = user.run("batch", pictures, "--output-dir", out)
+    assert answer.status == 0, answer.errors
+    assert len(models(out)) == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -236,10 +235,31 @@ def test_a_name_cannot_leave_the_library(user: User, cup: Path) -> None:
     assert outside == set()
 
 
-def test_the_library_is_for_its_owner(user: User, cup: Path) -> None:
+def test_a_reader_that_leaves_is_no_error(user: User, cup: Path) -> None:
     user.run("generate", cup)
-    for path in user.library.rglob("*"):
-        assert not path.stat().st_mode & stat.S_IWOTH, path
+    for words in (["jobs", "list"], ["generate", "missing.png", "--json"]):
+        command = user.start(*words)
+        assert command.stdout is not None and command.stderr is not None
+        command.stdout.close()
+        assert "Traceback" not in command.stderr.read()
+        command.stderr.close()
+        command.wait(20)
+
+
+def test_names_that_a_console_cannot_write_are_no_error(user: User, tmp_path: Path) -> None:
+    user.environment["PYTHONIOENCODING"] = "cp1252"
+    picture = draw_disc(tmp_path / "cup.png", (20, 90, 200)).rename(tmp_path / "茶碗.png")
+    answer = user.run("generate", picture, "--output", tmp_path / "茶碗.glb")
+    assert answer.status == 0 and (tmp_path / "茶碗.glb").is_file()
+
+
+def test_a_file_beside_the_output_is_left_alone(user: User, cup: Path, tmp_path: Path) -> None:
+    (tmp_path / "cup.glb~").write_bytes(b"mine")
+    (tmp_path / "real.glb").write_bytes(b"old")
+    (tmp_path / "link.glb").symlink_to("real.glb")
+    assert user.run("generate", cup, "--output", tmp_path / "link.glb", "--overwrite").status == 0
+    assert (tmp_path / "cup.glb~").read_bytes() == b"mine"
+    assert (tmp_path / "link.glb").is_symlink() and (tmp_path / "real.glb").read_bytes()[:4] == b"glTF"
 
 
 def test_help_names_every_option_of_the_provider(user: User) -> None:

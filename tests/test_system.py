@@ -26,7 +26,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 
 
 def _loaded(platform: str, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location("system_elsewhere", ROOT / PACKAGE / "system.py")
+    spec = importlib.util.spec_from_file_location(f"{PACKAGE}.system_elsewhere", ROOT / PACKAGE / "system.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 from .conftest import KEY, User
 
 PAID = ("--provider", "paid_service")
+AT_ONCE = ("--provider", "paid_at_once")
 
 
 def option(**options: object) -> list[str]:
@@ -92,6 +94,7 @@ def test_the_key_is_in_no_argument_and_the_worker_gets_it_all_the_same(user: Use
         ("offline", 4, "failed", "no", 0),
         ("unknown", 1, "unknown", "maybe", 1),
         ("bug", 1, "unknown", "maybe", 1),
+        ("reset", 1, "unknown", "maybe", 1),
         ("poll", 1, "failed", "yes", 1),
         ("html", 1, "failed", "maybe", 1),
         ("empty", 1, "failed", "maybe", 1),
@@ -281,7 +284,7 @@ def test_a_worker_killed_at_any_moment_leaves_what_the_next_command_can_finish(
     else:
         assert answer.status == 0, (job, answer.errors)
         assert (tmp_path / "cup.ply").is_file() and state(user) == "ready"
-    assert len(user.sold) == 1 if job["state"] != "unknown" else bought
+    assert len(user.sold) == 1
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -308,3 +311,115 @@ def test_a_request_that_is_under_way_is_followed_not_bought_again(user: User, cu
     first.communicate(timeout=20)
     assert (first.returncode, second.status) == (0, 0)
     assert len(user.sold) == 1 and len(user.jobs()) == 1
+
+
+@pytest.mark.parametrize("fails", ["html", "empty", "poll", "unknown", "reset", "bug"])
+def test_what_a_synchronous_service_was_paid_for_is_not_bought_again_without_a_word(
+    user: User, cup: Path, fails: str
+) -> None:
+    for _ in range(2):
+        answer = user.run("generate", cup, *AT_ONCE, *option(fails=fails))
+        assert answer.status == 1, answer.errors
+    assert "--again" in answer.errors and len(user.sold) == 1
+
+
+def test_a_synchronous_result_that_nobody_journalled_is_found(user: User, cup: Path, tmp_path: Path) -> None:
+    user.run("generate", cup, *AT_ONCE)
+    (folder,) = user.library.glob("[!.]*")
+    job = json.loads((folder / "job.json").read_bytes())
+    for name in ("result", "result~"):
+        if name == "result~":
+            (folder / "result").rename(folder / "result~")
+        (folder / "job.json").write_text(json.dumps({**job, "state": "submitting", "results": []}))
+        answer = user.run("generate", cup, *AT_ONCE, "--output", tmp_path / "cup.ply", "--overwrite")
+        assert answer.status == 0 and len(user.sold) == 1, answer.errors
+
+
+def test_the_worst_moment_for_a_full_disk_buys_nothing_twice(user: User, cup: Path, tmp_path: Path) -> None:
+    blocker = tmp_path / "blocker"
+    blocker.mkdir()
+    (blocker / "sitecustomize.py").write_text(FULL_DISK)
+    for provider in (PAID, AT_ONCE):
+        for nth in range(1, 14):
+            words = ["generate", cup, *provider, *option(polls=1, seed=nth)]
+            before = len(user.sold)
+            user.environment |= {"PYTHONPATH": str(blocker), "FULL_AT": str(nth)}
+            first = user.run(*words)
+            del user.environment["PYTHONPATH"]
+            second = user.run(*words)
+            assert len(user.sold) - before <= 1, (provider, nth)
+            assert "Traceback" not in first.errors + second.errors
+            assert second.status == 0 or "--again" in second.errors
+
+
+FULL_DISK = """
+import errno, os, pathlib, sys
+count = 0
+real = os.fsync
+def full(descriptor):
+    global count
+    count += 1
+    if "worker" in sys.argv and count == int(os.environ["FULL_AT"]):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    return real(descriptor)
+os.fsync = full
+"""
+
+
+def test_the_newest_job_is_not_always_the_best(user: User, cup: Path, tmp_path: Path) -> None:
+    user.run("generate", cup, *PAID)
+    user.run("generate", cup, *PAID, "--again")
+    newest = max(user.library.glob("[!.]*"))
+    job = json.loads((newest / "job.json").read_bytes())
+    problem = {"kind": "GenerationFailed", "message": "It could not.", "charged": "no"}
+    (newest / "job.json").write_text(json.dumps({**job, "state": "failed", "handle": None, "problem": problem}))
+    shutil.rmtree(newest / "result")
+    assert user.run("generate", cup, *PAID, "--output", tmp_path / "cup.ply").status == 0
+    assert len(user.sold) == 2
+
+
+def test_a_job_of_a_newer_version_counts_and_keeps_what_it_says(user: User, cup: Path) -> None:
+    user.run("generate", cup, *PAID)
+    path = next(user.library.glob("[!.]*/job.json"))
+    job = json.loads(path.read_bytes())
+    job |= {"invented_later": {"a": 1}, "state": "downloading", "results": []}
+    path.write_text(json.dumps(job))
+    assert user.run("generate", cup, *PAID).status == 0
+    assert len(user.sold) == 1
+    assert json.loads(path.read_bytes())["invented_later"] == {"a": 1}
+
+
+@pytest.mark.parametrize("provider", [PAID, AT_ONCE], ids=["asynchronous", "synchronous"])
+def test_commands_at_the_same_moment_buy_once(user: User, cup: Path, provider: tuple[str, str]) -> None:
+    commands = [user.start("generate", cup, *provider, *option(submit_seconds=0.2, polls=1)) for _ in range(4)]
+    answers = [command.communicate(timeout=60) for command in commands]
+    assert [command.returncode for command in commands] == [0] * 4, answers
+    assert len(user.sold) == 1 and len(user.jobs()) == 1
+
+
+def test_a_result_is_handed_out_from_a_library_that_cannot_be_written(
+    user: User, cup: Path, tmp_path: Path, read_only_folder: Path
+) -> None:
+    user.run("generate", cup, *PAID)
+    job = user.jobs()[0]["id"]
+    subprocess.run(["mount", "--bind", user.library, read_only_folder], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", read_only_folder], check=True)
+        words = ["--library", read_only_folder]
+        answer = user.run("jobs", "resume", job, *words, "--output", tmp_path / "cup.ply")
+        assert answer.status == 0, answer.errors
+        refused = user.run("jobs", "cancel", job, *words)
+        assert refused.status == 2 and "Traceback" not in refused.errors
+    finally:
+        subprocess.run(["umount", read_only_folder], check=True)
+
+
+def test_a_claim_of_another_machine_can_be_cleared_by_hand(user: User, cup: Path) -> None:
+    user.run("generate", cup, *PAID, *option(fails="offline"))
+    (folder,) = user.library.glob("[!.]*")
+    (folder / "lock").write_text(json.dumps({"pid": 1, "host": "another-machine"}))
+    for words in (["resume"], ["cancel"], ["delete"]):
+        answer = user.run("jobs", *words, folder.name)
+        assert answer.status == 1 and "another-machine" in answer.errors and "--take-over" in answer.errors
+    assert user.run("jobs", "delete", folder.name, "--take-over").status == 0
+    assert not folder.exists()

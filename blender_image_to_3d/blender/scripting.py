@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import bpy
 
 from .. import providers, runner, system
+from ..errors import BadOption, JobBusy, StorageError
 from ..library import JobFolder, Library
 from ..models import Job, JobState, Placement, View
 from ..request import draft
@@ -45,7 +47,7 @@ def generate(
     with tempfile.TemporaryDirectory(prefix="image_to_3d-") as folder:
         front, title = _front(picture, Path(folder))
         request = draft(
-            {View.FRONT: front, **{View(side): path for side, path in (views or {}).items()}},
+            {View.FRONT: front, **{_side(name): path for name, path in (views or {}).items()}},
             names={View.FRONT: title},
             provider=provider,
             model=model,
@@ -73,7 +75,8 @@ def import_into_scene(
         descriptions=_descriptions(job),
         select=select,
     )
-    folder.save(job.evolve(state=JobState.IMPORTED))
+    with contextlib.suppress(JobBusy, StorageError), folder.claim(patience_seconds=0):
+        folder.save(job.evolve(state=JobState.IMPORTED))  # only a note: the object is there in any case
     return root
 
 
@@ -95,6 +98,12 @@ class Exporter:
             files = folder.result_files(job)
             import_job(job, files, descriptions=_descriptions(job), scene=scene, view_layer=view_layer)
             export.save(list(scene.objects), path)
+
+
+def _side(name: str) -> View:
+    if name not in list(View):
+        raise BadOption(f'"{name}" is not a side.', hint=f"The sides are: {', '.join(View)}.")
+    return View(name)
 
 
 def _front(picture: Path | bpy.types.Image, folder: Path) -> tuple[Path, str]:

@@ -28,9 +28,9 @@ TRIANGLE = b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty
 class PaidOptions(Options):
     polls: int = Field(default=2, ge=0, title="Polls", description="How often it says that it works")
     submit_seconds: float = Field(default=0.0, ge=0, title="Submit", description="How long the request takes")
-    fails: Literal["", "key", "credit", "refused", "unknown", "crash", "bug", "html", "empty", "offline", "poll"] = (
-        Field(default="", title="Fails", description="How it fails")
-    )
+    fails: Literal[
+        "", "key", "credit", "refused", "unknown", "crash", "bug", "html", "empty", "offline", "poll", "reset"
+    ] = Field(default="", title="Fails", description="How it fails")
     seed: int = Field(default=0, title="Seed", description="For the service's dice")
 
 
@@ -62,6 +62,8 @@ class PaidService(Provider):
                 raise errors.OutcomeUnknown("The connection broke after the request was sent.")
             case "crash":
                 os._exit(7)
+            case "reset":
+                raise ConnectionResetError("connection reset by peer")
             case "bug":
                 raise ValueError(f"the key was {context.key}")
         return Pending(handle={"ticket": ticket, "polls": options.polls, "fails": options.fails}, message="Working")
