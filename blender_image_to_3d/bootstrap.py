@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run this package from an isolated Python: ``python -I bootstrap.py FOLDER… -- worker JOB``.
+"""Run this package from an isolated Python: ``python -I -S bootstrap.py FOLDER… -- worker JOB``.
 
 Blender starts its Python with ``-I``: no current folder, no PYTHONPATH, and the package's real name there
 (``bl_ext.user_default.blender_image_to_3d``) does not exist. So the package is loaded from where this file lies, under
-its own name, and the folders in front of ``--`` are where its dependencies are found.
+its own name, and the folders in front of ``--`` are where its dependencies are found. They come before what this
+Python has installed, as in Blender: Linux distributions start Blender with the system's Python, and its packages may be
+older than the wheels need. With ``-S`` that is not in sys.path yet.
 """
 
 import importlib.util
+import site
 import sys
 from pathlib import Path
 
@@ -26,6 +29,7 @@ def main() -> int:
     split = sys.argv.index("--")
     # This file's own folder comes first on sys.path where -I is not given, and would hide modules of other names.
     sys.path = [*(entry for entry in sys.path if entry != str(folder)), *sys.argv[1:split]]
+    site.main()
     _load(folder)
     cli = importlib.import_module(f"{folder.name}.cli")
     status: int = cli.main(sys.argv[split + 1 :])

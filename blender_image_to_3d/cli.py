@@ -67,7 +67,8 @@ def _run(options: argparse.Namespace, say: _Say, host: Host) -> int:
     except ModuleNotFoundError as error:
         if error.name not in {"pydantic", "numpy", "requests"}:
             raise
-        say.error(_missing(error.name))
+        hint = host.install_hint.format(python=Path(sys.executable).name, module=error.name)
+        say.error(InputError(f"The Python package {error.name} is missing.", hint=hint))
         return InputError.exit_status
     except KeyboardInterrupt:
         say.note("Interrupted.")
@@ -79,6 +80,7 @@ class Host:
 
     exporter: Exporter | None = None
     blender: str | None = None
+    install_hint = "Install it with: {python} -m pip install {module}."
 
 
 # What is said.
@@ -652,13 +654,6 @@ def _placement(options: argparse.Namespace) -> Placement:
         raise BadOption(f"A height of {options.height} cannot be.", hint="It must be more than 0.") from None
 
 
-def _missing(module: str) -> InputError:
-    return InputError(
-        f"The Python package {module} is missing.",
-        hint=f"Install it with: {Path(sys.executable).name} -m pip install {module}.",
-    )
-
-
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """Let Ctrl-C raise KeyboardInterrupt: Blender handles the signal itself, and Python would never see it."""
@@ -670,4 +665,6 @@ def _interruptible() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        # Blender's own handler is none of Python's: there is no way back to it, and the process is about to end.
+        if before is not None:
+            signal.signal(signal.SIGINT, before)

@@ -217,7 +217,7 @@ def _command() -> Sequence[str]:
         if spec is not None and spec.origin is not None:
             folders[str(Path(spec.origin).parent.parent)] = None
     bootstrap = Path(__file__).with_name("bootstrap.py")
-    return [sys.executable, "-I", str(bootstrap), *folders, "--"]
+    return [sys.executable, "-I", "-S", str(bootstrap), *folders, "--"]
 
 
 def generate(

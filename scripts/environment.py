@@ -9,10 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".venv"
@@ -33,6 +32,16 @@ def give_up(sentence: str) -> NoReturn:
     sys.exit(1)
 
 
+if sys.version_info < (3, 11):  # noqa: UP036 - whoever starts a script may have any Python
+    give_up("this Python is older than 3.11. Run the script with a newer one: python3.11 scripts/…")
+
+import tomllib  # noqa: E402 - an older Python has none
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
 def find_python(version: str) -> Path | None:
     """Return a Python of this minor version, or nothing: running, on PATH, or pyenv's."""
     if sys.version_info[:2] == tuple(map(int, version.split("."))):
@@ -47,9 +56,14 @@ def find_python(version: str) -> Path | None:
     return None
 
 
+def last_line(text: str) -> str:
+    """Return what a program said in the end: pip repeats itself before."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "it gave no reason")
+
+
 def requirements(group: str) -> list[str]:
     """Return a dependency group of pyproject.toml."""
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    groups = read_toml(ROOT / "pyproject.toml")["dependency-groups"]
     listed: list[str] = []
     for entry in groups[group]:
         listed += requirements(entry["include-group"]) if isinstance(entry, dict) else [entry]
@@ -68,13 +82,13 @@ def virtual_environment(name: str, version: str, needs: list[str]) -> Path:
     if base is None:
         give_up(f"Python {version} is missing (on Debian and Ubuntu: apt-get install python{version}-venv).")
     shutil.rmtree(folder, ignore_errors=True)
-    print(f"setting up {folder.relative_to(ROOT)} …", flush=True)
+    print(f"setting up {folder.relative_to(ROOT)} …", file=sys.stderr, flush=True)
     if subprocess.run([base, "-m", "venv", folder], capture_output=True).returncode:
         give_up(f"Python {version} cannot make virtual environments: apt-get install python{version}-venv")
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *needs]
     installed = subprocess.run(command, capture_output=True, text=True)
     if installed.returncode:
-        give_up(f"pip could not install {' '.join(needs)}: {installed.stderr.strip()[-1000:]}")
+        give_up(f"pip could not install {' '.join(needs)}: {last_line(installed.stderr)}")
     stamp.write_text(wanted)
     return python
 

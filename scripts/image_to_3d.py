@@ -7,6 +7,7 @@ Uses the installed extension, or the checkout that this file lies in. Also runs 
 import importlib
 import os
 import sys
+import traceback
 from pathlib import Path
 
 import bpy
@@ -47,6 +48,9 @@ if __name__ == "__main__":
         exit_status = main()
     except SystemExit as stop:  # argparse: wrong words, or --help
         exit_status = stop.code if isinstance(stop.code, int) else 2
+    except Exception:  # noqa: BLE001 - Blender itself would end with 0
+        traceback.print_exc()
+        exit_status = 1
     sys.stdout.flush()
     sys.stderr.flush()
     # Blender would print, and the bpy module may hang, while it tears itself down with the add-on still enabled.

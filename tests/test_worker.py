@@ -423,3 +423,12 @@ def test_a_claim_of_another_machine_can_be_cleared_by_hand(user: User, cup: Path
         assert answer.status == 1 and "another-machine" in answer.errors and "--take-over" in answer.errors
     assert user.run("jobs", "delete", folder.name, "--take-over").status == 0
     assert not folder.exists()
+
+
+def test_the_wheels_come_before_what_the_python_has_installed_but_not_before_its_own_library(tmp_path: Path) -> None:
+    """Linux distributions start Blender with the system's Python, whose packages may be older than our wheels need."""
+    (tmp_path / "pydantic.py").write_text("raise SystemExit('pydantic of the wheels')")
+    (tmp_path / "argparse.py").write_text("raise SystemExit('argparse of the wheels')")
+    bootstrap = Path(__file__).parent.parent / "blender_image_to_3d" / "bootstrap.py"
+    command = [sys.executable, "-I", "-S", bootstrap, tmp_path, "--", "worker", tmp_path]
+    assert "pydantic of the wheels" in subprocess.run(command, capture_output=True, text=True, timeout=60).stderr

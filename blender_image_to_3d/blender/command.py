@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 
 import bpy
 
@@ -13,17 +16,27 @@ from .. import cli
 class BlenderHost(cli.Host):
     """What Blender adds to the command line: every format that it can write, and pictures that only it can read."""
 
-    def __init__(self) -> None:
-        from .scripting import Exporter
+    install_hint = "Install the extension in Blender; scripts/build makes its zip."
 
-        self.exporter = Exporter()
+    def __init__(self) -> None:
         self.blender = bpy.app.binary_path or None
+        with suppress(ModuleNotFoundError):  # the command itself says what is missing
+            from .scripting import Exporter
+
+            self.exporter = Exporter()
 
 
 def run(arguments: Sequence[str], *, program: str) -> int:
-    """Run one command and return its exit status."""
-    try:
-        host: cli.Host = BlenderHost()
-    except ModuleNotFoundError:
-        host = cli.Host()  # the command itself says what is missing
-    return cli.main(arguments, program=program, host=host)
+    """Run one command and return its exit status. Blender has nothing else to do in this process, and ends then."""
+    with _answers_only():
+        return cli.main(arguments, program=program, host=BlenderHost())
+
+
+@contextmanager
+def _answers_only() -> Iterator[None]:
+    """Send to standard error, for good, what Blender's own code prints: some of it comes out when the process ends."""
+    sys.stdout.flush()
+    with open(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors) as answers:  # noqa: PTH123
+        os.dup2(2, 1)
+        with redirect_stdout(answers):
+            yield

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import filecmp
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +52,18 @@ def check(path: Path) -> None:
     possible = [_BLEND, *(suffix for suffix, (name, _) in _WRITERS.items() if foreign.find(name))]
     if path.suffix.lower() in possible:
         return
-    raise BadOption(f"Blender cannot write “{path.name}” here.", hint=f"Choose one of: {', '.join(possible)}.")
+    raise BadOption(f'Blender cannot write "{path.name}" here.', hint=f"Choose one of: {', '.join(possible)}.")
 
 
 def save(objects: Sequence[bpy.types.Object], path: Path) -> None:
     """Write the objects, their children and what they use; each file is the old one or the whole new one.
 
-    A .blend opens with a scene of its own that holds them. A format of several files puts the others beside `path`.
+    A .blend opens with a scene of its own that holds them. A format of several files puts the others beside `path`;
+    they replace another file only where `path` itself is replaced.
 
     Raises:
         BadOption: Blender writes no such file.
-        StorageError: the file cannot be written.
+        StorageError: the file cannot be written, or one that belongs beside it is there already.
     """
     check(path)
     try:
@@ -68,9 +71,10 @@ def save(objects: Sequence[bpy.types.Object], path: Path) -> None:
         with tempfile.TemporaryDirectory(prefix=".image_to_3d-", dir=path.parent, ignore_cleanup_errors=True) as folder:
             _write(objects, Path(folder, path.name))
             _check_room(Path(folder))
+            _check_companions(Path(folder), path)
             _move_all(Path(folder), path)
     except OSError as error:
-        raise StorageError(f"“{path}” cannot be written: {system.explain(error)}.") from error
+        raise StorageError(f'"{path}" cannot be written: {system.explain(error)}.') from error
 
 
 def _write(objects: Iterable[bpy.types.Object], draft: Path) -> None:
@@ -83,14 +87,14 @@ def _write(objects: Iterable[bpy.types.Object], draft: Path) -> None:
                 view_layer.objects.active = next(iter(family), None)
                 bpy.data.libraries.write(str(draft), {scene}, fake_user=False, compress=False)
             else:
-                with shown(scene):
+                with shown(scene), _textures_named_after(family, draft.stem):
                     _export(draft)
+                    if draft.suffix.lower() == ".obj":
+                        _write_textures(family, draft.parent)
         except RuntimeError as error:
-            raise StorageError(f"Blender cannot write “{draft.name}”: {foreign.reason(error)}") from error
-    if draft.suffix.lower() == ".obj":
-        _write_textures(family, draft.parent)
+            raise StorageError(f'Blender cannot write "{draft.name}": {foreign.reason(error)}') from error
     if not draft.is_file() or not draft.stat().st_size:
-        raise StorageError(f"Blender did not write “{draft.name}”.", hint="Look at its console for the reason.")
+        raise StorageError(f'Blender did not write "{draft.name}".', hint="Look at its console for the reason.")
 
 
 def _export(draft: Path) -> None:
@@ -99,13 +103,35 @@ def _export(draft: Path) -> None:
         foreign.call(operator, draft, settings)
 
 
+@contextmanager
+def _textures_named_after(objects: Iterable[bpy.types.Object], stem: str) -> Iterator[None]:
+    """Let a texture that is written beside the model have a name that the picture it was made from cannot have."""
+    before = {image: image.filepath_raw for image in _packed_images(objects)}
+    try:
+        for image, path in before.items():
+            _call_packed(image, f"//{stem}_{bpy.path.basename(path)}")
+        yield
+    finally:
+        for image, path in before.items():
+            _call_packed(image, path)
+
+
+def _call_packed(image: bpy.types.Image, path: str) -> None:
+    image.filepath_raw = path
+    for packed in image.packed_files:
+        packed.filepath = path
+
+
 def _write_textures(objects: Iterable[bpy.types.Object], folder: Path) -> None:
     """Write the packed images under the names that Blender put into the .mtl file."""
+    for image in _packed_images(objects):
+        (folder / bpy.path.basename(image.filepath)).write_bytes(bytes(image.packed_file.data))
+
+
+def _packed_images(objects: Iterable[bpy.types.Object]) -> set[bpy.types.Image]:
     materials = {slot.material for each in objects for slot in each.material_slots if slot.material}
     nodes = [node for material in materials if material.node_tree for node in material.node_tree.nodes]
-    for image in {node.image for node in nodes if node.type == "TEX_IMAGE" and node.image}:
-        if image.packed_file:
-            (folder / bpy.path.basename(image.filepath)).write_bytes(bytes(image.packed_file.data))
+    return {node.image for node in nodes if node.type == "TEX_IMAGE" and node.image and node.image.packed_file}
 
 
 def _check_room(folder: Path) -> None:
@@ -115,10 +141,23 @@ def _check_room(folder: Path) -> None:
     probe.unlink()
 
 
+def _check_companions(folder: Path, path: Path) -> None:
+    """Raise if a file beside a new `path` would replace one with another content: it may be the user's."""
+    if path.exists():
+        return
+    for draft in _companions(folder, path):
+        target = path.parent / draft.relative_to(folder)
+        if target.exists() and not (target.is_file() and filecmp.cmp(draft, target, shallow=False)):
+            raise StorageError(f'"{target}" belongs to "{path.name}", but exists and is kept.')
+
+
+def _companions(folder: Path, path: Path) -> list[Path]:
+    return [each for each in folder.rglob("*") if each.is_file() and each != folder / path.name]
+
+
 def _move_all(folder: Path, path: Path) -> None:
     """Move what was written into the folder of `path`, which comes last: it refers to the others."""
-    drafts = [each for each in folder.rglob("*") if each.is_file() and each != folder / path.name]
-    for each in [*drafts, folder / path.name]:
+    for each in [*_companions(folder, path), folder / path.name]:
         target = path.parent / each.relative_to(folder)
         target.parent.mkdir(exist_ok=True, parents=True)
         system.replace(each, target)

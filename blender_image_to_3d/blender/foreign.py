@@ -23,9 +23,15 @@ def call(operator: Operator, path: Path, settings: Mapping[str, object]) -> None
 
     Raises:
         RuntimeError: it failed; see `reason`.
+        KeyboardInterrupt: Ctrl-C, which Blender reports as a failure of operators that are written in Python.
     """
     known = _settings_of(operator) or set()
-    operator(filepath=str(path), **{name: value for name, value in settings.items() if name in known})
+    try:
+        operator(filepath=str(path), **{name: value for name, value in settings.items() if name in known})
+    except RuntimeError as error:
+        if reason(error) == "KeyboardInterrupt.":
+            raise KeyboardInterrupt from None
+        raise
 
 
 def reason(error: RuntimeError) -> str:

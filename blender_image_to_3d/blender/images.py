@@ -33,13 +33,13 @@ def hand_over(image: bpy.types.Image, folder: Path, stem: str, scene: bpy.types.
     """
     if image.source in {"MOVIE", "SEQUENCE"}:
         what = "movie" if image.source == "MOVIE" else "sequence"
-        raise BadPicture(f"“{image.name}” is an image {what}.", hint="Save one of its frames and choose that.")
+        raise BadPicture(f'"{image.name}" is an image {what}.', hint="Save one of its frames and choose that.")
     try:
         if image.source == "VIEWER":
             return _save_view(image, folder / f"{stem}.png", scene or bpy.context.scene)
         return _copy(image, folder, stem) or _write_pixels(image, folder, stem)
     except OSError as error:
-        raise StorageError(f"The image cannot be written to “{folder}”: {system.explain(error)}.") from error
+        raise StorageError(f'The image cannot be written to "{folder}": {system.explain(error)}.') from error
 
 
 def _copy(image: bpy.types.Image, folder: Path, stem: str) -> Path | None:
@@ -49,7 +49,7 @@ def _copy(image: bpy.types.Image, folder: Path, stem: str) -> Path | None:
     packed = _packed(image)
     source = _file_of(image)
     if packed is None and not source.is_file():
-        raise BadPicture(f"The file of image “{image.name}” is missing: “{source.name}”.")
+        raise BadPicture(f'The file of image "{image.name}" is missing: "{source.name}".')
     draft = folder / (stem + source.suffix.lower())
     if packed is None:
         shutil.copyfile(source, draft)
@@ -61,7 +61,7 @@ def _copy(image: bpy.types.Image, folder: Path, stem: str) -> Path | None:
         draft.unlink()
         if image.size[0] and image.file_format not in _READ_BY_WORKERS:
             return None
-        raise BadPicture(f"Image “{image.name}” cannot be used: {error}", hint=error.hint) from error
+        raise BadPicture(f'Image "{image.name}" cannot be used: {error}', hint=error.hint) from error
     return draft.replace(target)
 
 
@@ -97,12 +97,12 @@ def _save_view(image: bpy.types.Image, target: Path, scene: bpy.types.Scene) -> 
         image.save_render(str(target), scene=scene)
     except RuntimeError as error:
         target.unlink(missing_ok=True)
-        raise BadPicture(f"“{image.name}” is empty.", hint="Render first.") from error
+        raise BadPicture(f'"{image.name}" is empty.', hint="Render first.") from error
     finally:
         for name, value in before.items():
             setattr(settings, name, value)
     if not target.is_file():
-        raise StorageError(f"The image cannot be written to “{target.parent}”.")
+        raise StorageError(f'The image cannot be written to "{target.parent}".')
     return target
 
 
@@ -118,7 +118,7 @@ def _pixels(image: bpy.types.Image) -> NDArray[np.float32]:
     width, height = image.size
     values = np.zeros(len(image.pixels), dtype=np.float32)
     if not values.size or values.size != width * height * image.channels:
-        raise BadPicture(f"Image “{image.name}” is empty, or cannot be read.")
+        raise BadPicture(f'Image "{image.name}" is empty, or cannot be read.')
     image.pixels.foreach_get(values)
     rgba = _rgba(values.reshape(height, width, image.channels))
     # Blender multiplies the colours of float images by their alpha, unless told that they are unrelated.

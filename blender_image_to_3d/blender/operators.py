@@ -90,6 +90,8 @@ class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
         )
 
     def _picture(self) -> Path | bpy.types.Image:
+        if not self.image and not self.filepath:
+            raise BadOption("No picture was named.", hint='Give "filepath", or "image".')
         if not self.image:
             return Path(bpy.path.abspath(self.filepath))
         image = bpy.data.images.get(self.image)

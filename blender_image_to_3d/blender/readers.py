@@ -97,13 +97,13 @@ def _kind_of(model: Path) -> Format:
             head = file.read(HEAD_SIZE)
         size = model.stat().st_size
     except OSError as error:
-        raise StorageError(f"“{model.name}” cannot be read: {system.explain(error)}.") from error
+        raise StorageError(f'"{model.name}" cannot be read: {system.explain(error)}.') from error
     if not head:
-        raise BadResult(f"“{model.name}” is empty.")
+        raise BadResult(f'"{model.name}" is empty.')
     kind = detect(head, size)
     if kind not in _READERS:
         what = "no model file" if kind is None else f"a {kind.suffix} file, not a model"
-        raise BadResult(f"“{model.name}” is {what}.")
+        raise BadResult(f'"{model.name}" is {what}.')
     return kind
 
 
@@ -113,7 +113,7 @@ def _operator(reader: _Reader, kind: Format) -> Callable[..., set[str]]:
             return found
     raise StorageError(
         f"This Blender has no importer for {kind.suffix} files.",
-        hint=f"Enable the add-on “{reader.add_on}” in the preferences, then import again.",
+        hint=f'Enable the add-on "{reader.add_on}" in the preferences, then import again.',
     )
 
 
@@ -141,7 +141,7 @@ def _link_or_copy(source: Path, target: Path) -> None:
         try:
             shutil.copyfile(source, target)
         except OSError as error:
-            raise StorageError(f"“{source.name}” cannot be read: {system.explain(error)}.") from error
+            raise StorageError(f'"{source.name}" cannot be read: {system.explain(error)}.') from error
 
 
 def _gltf_json(model: Path) -> bytes:

@@ -32,7 +32,7 @@ def generate(
     name: str | None = None,
     again: bool = False,
 ) -> bpy.types.Object:
-    """Make the model of a picture and return its root object, selected, in the current scene.
+    """Make the model of a picture and return its root object, selected in Object Mode, in the current scene.
 
     picture: the front, as a file or as any image in this .blend; it is not changed.
     views: further files by side ("back", "left", "right"), where the provider takes them.
@@ -56,7 +56,8 @@ def generate(
             name=name,
         )
         done = runner.generate(request, library, again=again, blender=bpy.app.binary_path or None)
-    return import_into_scene(done.folder, done.job, select=True)
+    # Selecting it in Edit Mode, say, would end what the user is doing.
+    return import_into_scene(done.folder, done.job, select=bpy.context.mode == "OBJECT")
 
 
 def import_into_scene(

@@ -170,3 +170,49 @@ def test_a_full_disk_leaves_the_old_file(
     assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
     assert [path.name for path in full_folder.iterdir()] == [old.name] and old.read_text() == "old"
     assert given.situation() == situation and given.datablocks() == before
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".gltf"])
+def test_the_picture_that_a_model_was_made_from_is_not_overwritten(
+    export: Any, cup: bpy.types.Object, target: Path, suffix: str
+) -> None:
+    [image] = {node.image for node in cup.active_material.node_tree.nodes if node.type == "TEX_IMAGE"}
+    name = bpy.path.basename(image.filepath)
+    (target / name).write_text("the user's own")
+    situation, path = given.situation(), image.filepath
+
+    for _ in range(2):
+        export.save([cup], target / f"{Path(name).stem}{suffix}")
+
+    assert (target / name).read_text() == "the user's own"
+    assert given.situation() == situation and image.filepath == path
+
+
+def test_beside_a_new_file_nothing_else_is_replaced(
+    export: Any, errors: Any, cup: bpy.types.Object, target: Path
+) -> None:
+    (target / "cup.mtl").write_text("the user's own")
+    with pytest.raises(errors.StorageError, match="exists and is kept"):
+        export.save([cup], target / "cup.obj")
+    assert [path.name for path in target.iterdir()] == ["cup.mtl"]
+    assert (target / "cup.mtl").read_text() == "the user's own"
+
+
+class TEST_OT_interrupted(bpy.types.Operator):
+    """An exporter during which the user presses Ctrl-C"""
+
+    bl_idname = "test.interrupted"
+    bl_label = "Interrupted"
+    filepath: bpy.props.StringProperty()
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_is_not_a_failure_of_an_exporter(package: ModuleType, target: Path) -> None:
+    bpy.utils.register_class(TEST_OT_interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            given.module(package, "blender.foreign").call(bpy.ops.test.interrupted, target / "cup.glb", {})
+    finally:
+        bpy.utils.unregister_class(TEST_OT_interrupted)

@@ -86,6 +86,16 @@ def test_the_object_is_a_closed_mesh_of_quads(disc: Path) -> None:
     assert all(face.use_smooth for face in root.data.polygons) and not root.data.has_custom_normals
 
 
+def test_the_operator_leaves_the_user_in_edit_mode(disc: Path) -> None:
+    bpy.ops.mesh.primitive_cube_add()
+    cube = bpy.context.object
+    bpy.ops.object.mode_set(mode="EDIT")
+    bpy.ops.image_to_3d.generate(filepath=str(disc))
+    assert bpy.context.mode == "EDIT_MESH" and bpy.context.object == cube and cube.select_get()
+    assert {each.name for each in bpy.context.scene.objects} == {"Cube", "disc"}
+    bpy.ops.object.mode_set(mode="OBJECT")
+
+
 def test_the_operator_takes_any_image_of_the_file(disc: Path) -> None:
     image = bpy.data.images.load(str(disc))
     image.name = "Painted"

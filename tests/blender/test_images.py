@@ -215,7 +215,7 @@ def test_a_render_is_handed_over_as_it_is_seen(images: Any, errors: Any, target:
     assert red > 0.2 and green == blue and alpha == 1.0
 
     path.unlink()
-    with pytest.raises(errors.BadPicture, match="“Render Result” is empty"):
+    with pytest.raises(errors.BadPicture, match='"Render Result" is empty'):
         images.hand_over(image, target, "front", scene=bpy.data.scenes.new("Never rendered"))
     assert not list(target.iterdir())
 

@@ -256,7 +256,7 @@ def test_a_damaged_file_is_one_sentence_and_leaves_no_debris(
 
 def test_a_missing_file_is_told(package: ModuleType, importer: Any, errors: Any, tmp_path: Path) -> None:
     before = given.datablocks()
-    with pytest.raises(errors.StorageError, match=r"“gone\.glb” cannot be read"):
+    with pytest.raises(errors.StorageError, match=r"\"gone\.glb\" cannot be read"):
         importer.import_job(given.job(package), [tmp_path / "gone.glb"])
     assert given.datablocks() == before
 
