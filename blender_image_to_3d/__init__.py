@@ -1,5 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Image to 3D: from a picture to a textured mesh in the scene.
+"""Image to 3D: from a picture to a textured mesh in the scene. A job is a folder.
+
+    errors         what can go wrong, what to do next, whether money was spent
+    system         what differs between Windows, macOS and Linux
+    pictures/      picture files: what they are, and their pixels
+    offline_shape/ our own generator; mesh/ the bytes of mesh files: both know nothing of the rest
+    models         the nouns: GenerationRequest, Job, Problem …
+    provider       the contract of a service; providers/ has one file for each; describe puts their options into words
+    library        job folders; recovery says what a job is that no worker has
+    request        from what a user says to a checked request; output: from a result to the file that was asked for
+    worker         one job, from queued to result on disk; bootstrap starts it in a Python of its own
+    runner         starts, watches, stops and resumes workers; batch works through many pictures
+    cli            the same words in a shell and in Blender
+    blender/       the only part that imports bpy
 
 Enabling the add-on runs this module, so it imports nothing that is slow: pydantic and requests come with the first job.
 """

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .library import JobFolder, Library
     from .models import Job, Placement
     from .output import Exporter
-    from .provider import Options
     from .request import Draft
     from .runner import News
 
@@ -419,59 +418,16 @@ def _next_step(state: str, job: Job) -> str:
 
 def _providers(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from . import providers
+    from .describe import option_facts, options_help
 
     for provider_id in [options.id] if options.id else providers.ids():
         provider = providers.get(provider_id)
         info = provider.info
-        listed = [_option_facts(each) for each in _option_fields(provider.options)]
-        by_model = {
-            model: [_option_facts(each) for each in _option_fields(provider.options_of(model))] for model in info.models
-        }
-        text = f"{info.id}: {info.label}. {info.summary}\n{_options_help(provider.options)}"
+        listed = option_facts(provider.options)
+        by_model = {model: option_facts(provider.options_of(model)) for model in info.models}
+        text = f"{info.id}: {info.label}. {info.summary}\n{options_help(provider.options)}"
         say.answer(text, **info.model_dump(mode="json"), needs_key=info.needs_key, options=listed, by_model=by_model)
     return 0
-
-
-def _option_fields(options: type[Options]) -> list[tuple[str, dict[str, Any]]]:
-    schema = options.model_json_schema()
-    shared = schema.get("$defs", {})
-    return [(name, _inlined(field, shared)) for name, field in schema.get("properties", {}).items()]
-
-
-def _inlined(field: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """Return a field's schema with what it refers to (an enumeration) in it."""
-    if "$ref" not in field:
-        return field
-    return {**shared[field["$ref"].rsplit("/", 1)[-1]], **field}
-
-
-def _option_facts(option: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-    name, field = option
-    return {
-        "name": name,
-        "label": field.get("title", name),
-        "description": field.get("description", ""),
-        "type": field.get("type", "string"),
-        "default": field.get("default"),
-        "minimum": field.get("minimum", field.get("exclusiveMinimum")),
-        "maximum": field.get("maximum", field.get("exclusiveMaximum")),
-        "choices": field.get("enum"),
-        "advanced": field.get("advanced", False),
-    }
-
-
-def _options_help(options: type[Options]) -> str:
-    """Return a line or two per option: name, range, default, meaning."""
-    lines = []
-    for facts in map(_option_facts, _option_fields(options)):
-        if facts["choices"]:
-            values = "|".join(map(str, facts["choices"]))
-        elif facts["minimum"] is not None:
-            values = f"{facts['minimum']} to {facts['maximum']}"
-        else:
-            values = facts["type"]
-        lines.append(f"  {facts['name']:<16} {values} (default {facts['default']})\n      {facts['description']}")
-    return "\n".join(lines)
 
 
 # worker
@@ -596,6 +552,7 @@ def _epilog(arguments: Sequence[str]) -> str | None:
         return None
     try:
         from . import providers
+        from .describe import options_help
     except ModuleNotFoundError:
         return None
     chosen = DEFAULT_PROVIDER
@@ -608,7 +565,7 @@ def _epilog(arguments: Sequence[str]) -> str | None:
         return f"providers: {', '.join(providers.ids())}"
     others = ", ".join(each for each in providers.ids() if each != chosen)
     more = f"\nother providers: {others}" if others else ""
-    return f"options of {chosen} (--option NAME=VALUE):\n{_options_help(providers.get(chosen).options)}{more}"
+    return f"options of {chosen} (--option NAME=VALUE):\n{options_help(providers.get(chosen).options)}{more}"
 
 
 def _positive(text: str) -> int:

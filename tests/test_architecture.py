@@ -21,7 +21,7 @@ LAYERS = (
     {"models"},
     {"provider"},
     {"providers", "library"},
-    {"recovery", "request", "output"},
+    {"recovery", "request", "output", "describe"},
     {"worker"},
     {"runner"},
     {"batch"},

@@ -10,6 +10,8 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from ..errors import BadOption, ImageTo3DError
 
+_PICTURES = "*.png;*.jpg;*.jpeg;*.webp;*.tif;*.tiff;*.bmp;*.tga;*.exr"
+_FOR_SCRIPTS = {"SKIP_SAVE", "HIDDEN"}
 _SPOTS = (
     ("cursor", "3D Cursor", "At the 3D cursor"),
     ("origin", "World Origin", "At the origin of the world"),
@@ -32,17 +34,17 @@ class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
         name="Picture", description="The file that shows the front", subtype="FILE_PATH", options={"SKIP_SAVE"}
     )
     image: StringProperty(
-        name="Image", description="Instead of a file, the name of an image in this .blend", options={"SKIP_SAVE"}
+        name="Image", description="Instead of a file, the name of an image in this .blend", options=_FOR_SCRIPTS
     )
     views: StringProperty(
-        name="Views", description='JSON: further files by side, such as {"back": "…"}', options={"SKIP_SAVE"}
+        name="Views", description='JSON: further files by side, such as {"back": "…"}', options=_FOR_SCRIPTS
     )
     provider: StringProperty(name="Provider", description="Who makes the model", default="offline_shape")
-    model: StringProperty(name="Model", description="The provider's model; empty for its first", options={"SKIP_SAVE"})
+    model: StringProperty(name="Model", description="The provider's model; empty for its first", options=_FOR_SCRIPTS)
     options: StringProperty(
         name="Options",
         description="JSON: the provider's options by name; the others have their defaults",
-        options={"SKIP_SAVE"},
+        options=_FOR_SCRIPTS,
     )
     object_name: StringProperty(
         name="Name", description="Of the object; empty for the picture's", options={"SKIP_SAVE"}
@@ -56,6 +58,15 @@ class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
     again: BoolProperty(
         name="Again", description="Buy anew what was bought before", default=False, options={"SKIP_SAVE"}
     )
+
+    filter_glob: StringProperty(default=_PICTURES, options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Let somebody who found this in the search menu choose a picture."""
+        if self.filepath or self.image:
+            return self.execute(context)
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
