@@ -28,7 +28,7 @@ class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
 
     bl_idname = "image_to_3d.generate"
     bl_label = "Generate 3D Model from Image"
-    bl_options = {"UNDO"}
+    bl_options = {"UNDO"}  # not REGISTER: adjusting a setting afterwards would buy again
 
     filepath: StringProperty(
         name="Picture", description="The file that shows the front", subtype="FILE_PATH", options={"SKIP_SAVE"}
