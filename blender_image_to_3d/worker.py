@@ -173,7 +173,10 @@ class _Run:
         state = JobState.UNKNOWN if is_unknown else JobState.FAILED
         if isinstance(error, Cancelled):
             state = JobState.CANCELLED
-        return self._journal(state=state, problem=problem, progress=None, message="")
+        # The service's last word: asking again would bring the same answer, and keep the user from trying anew.
+        is_over = isinstance(error, (GenerationFailed, Cancelled)) and not isinstance(error, BadResult)
+        handle = None if is_over else self.job.handle
+        return self._journal(state=state, handle=handle, problem=problem, progress=None, message="")
 
     # What a provider may use: see provider.Context.
 

@@ -112,6 +112,14 @@ def test_every_failure_says_what_happened_and_what_it_cost(
     assert len(user.sold) == sold
 
 
+def test_what_the_service_has_given_up_is_not_asked_for_again(user: User, cup: Path) -> None:
+    user.run("generate", cup, *PAID, *option(fails="poll"))
+    asked = len(list((user.till / "asked").iterdir()))
+    again = user.run("generate", cup, *PAID, *option(fails="poll"))
+    assert again.status == 1 and "--again" in again.errors, "it was charged: only a person buys it anew"
+    assert len(list((user.till / "asked").iterdir())) == asked and len(user.sold) == 1
+
+
 @pytest.mark.parametrize("fails", ["unknown", "bug"])
 def test_what_may_have_been_charged_is_sent_again_only_by_a_person(user: User, cup: Path, fails: str) -> None:
     user.run("generate", cup, *PAID, *option(fails=fails))
