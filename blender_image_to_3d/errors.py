@@ -10,9 +10,12 @@ ImageTo3DError               1   str(error) is a sentence for the user, .hint th
 │   ├── KeyMissing
 │   ├── KeyRefused
 │   └── OutOfCredit
-├── Unreachable              4   offline, or the service does not answer; nothing was accepted
+├── Unreachable              4   offline, or the service does not answer; nothing was accepted that costs money
+│   └── Busy                     it takes no request now, or says that it is out of order
 ├── GenerationFailed         1   the service, or our own generator, says it cannot make this model
 │   └── BadResult                something arrived, but it is not a usable model
+│       └── ResultGone           the link to the result has expired
+├── Stalled                  1   the service accepted it, and has said nothing new for too long
 ├── OutcomeUnknown           1   the request may have been accepted and charged; only a person sends it again
 ├── JobBusy                  1   another worker has this job
 └── Stopped                130   somebody asked the worker to stop
@@ -91,10 +94,23 @@ class OutOfCredit(AccountError):
 
 
 class Unreachable(ImageTo3DError):
-    """Offline, or the service does not answer; nothing was accepted."""
+    """Offline, or the service does not answer; nothing was accepted that costs money."""
 
     exit_status = 4
     default_hint = "Check the connection, then resume."
+
+
+class Busy(Unreachable):
+    """The service takes no request now, or says that it is out of order."""
+
+    default_hint = "Wait a while, then resume."
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, charged: Charged | None = None, after: float | None = None
+    ) -> None:
+        """after: how many seconds the service asks to wait."""
+        super().__init__(message, hint=hint, charged=charged)
+        self.after = after
 
 
 class GenerationFailed(ImageTo3DError):
@@ -103,6 +119,18 @@ class GenerationFailed(ImageTo3DError):
 
 class BadResult(GenerationFailed):
     """Something arrived, but it is not a usable model."""
+
+
+class ResultGone(BadResult):
+    """The link to the result has expired, or leads nowhere."""
+
+    default_hint = "Resume asks for a fresh one, where the service has it."
+
+
+class Stalled(ImageTo3DError):
+    """The service accepted the request, and has said nothing new for too long."""
+
+    default_hint = "Look at the service. Resume asks again; with --again everything is sent anew."
 
 
 class OutcomeUnknown(ImageTo3DError):

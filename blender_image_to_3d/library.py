@@ -6,6 +6,7 @@ LIBRARY/20261121-033458-cup-7f3a/
     lock           locked by the worker that works on it; says which process on which machine
     stop           "cancel" or "pause": what somebody asks of that worker
     worker.log     what the worker did
+    links.json     signed addresses of a result that was not fetched yet; only its owner can open it
     front.png …    the pictures as they were handed over
     result/        the model, known to be whole; finished.json beside it says what it cost
     rejected/      what a service sold that is no model
@@ -27,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from . import system
 from .errors import InputError, JobBusy, StorageError
@@ -89,6 +90,35 @@ class JobFolder:
         except OSError as error:
             raise StorageError(f"{self.path} cannot be written: {system.explain(error)}.") from error
         return job
+
+    def load_links(self) -> dict[str, JsonValue]:
+        """Return the part of the handle that is not for everybody's eyes.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        try:
+            links: dict[str, JsonValue] = json.loads((self.path / "links.json").read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{self.path / 'links.json'} cannot be read.") from error
+        return links
+
+    def save_links(self, links: dict[str, JsonValue]) -> None:
+        """Keep the part of the handle that is not for everybody's eyes; nothing: forget it.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        path = self.path / "links.json"
+        try:
+            if links:
+                system.write_atomically(path, json.dumps(links).encode(), private=True)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"{path} cannot be written: {system.explain(error)}.") from error
 
     def result_files(self, job: Job) -> list[Path]:
         """Return the files of the result, the model first."""

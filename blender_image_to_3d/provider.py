@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from .errors import BadOption, GenerationFailed
 from .models import FileName, GenerationRequest, Model, View
+
+if TYPE_CHECKING:
+    from .http import Http
 
 Handle = dict[str, JsonValue]
 
@@ -44,6 +47,7 @@ class ProviderInfo(Model):
     paid: bool = Field(description="A request may cost money, and is never repeated by itself")
     resumable: bool = Field(description="A result can be asked for again in another process, on another day")
     cancellable: bool = Field(description="The service can be told to stop")
+    patience_seconds: float = Field(default=1800.0, description="How long it may say nothing new until we stop asking")
 
     @property
     def needs_key(self) -> bool:
@@ -51,9 +55,19 @@ class ProviderInfo(Model):
 
 
 class Pending(Model):
-    """The service works on it. `handle` is all that `poll` needs, in another process, on another day."""
+    """The service works on it, or has done it. `poll` needs the handle and the links, in another process, another day.
 
-    handle: Handle
+    A synchronous service whose answer names its result by URL returns this too, with the URLs as `links` and
+    `is_made`: they are written down, and `poll` is called at once to download. So a crash in between costs nothing.
+    """
+
+    handle: Handle = Field(description="Stands in job.json, so that anybody may read it")
+    links: Handle = Field(
+        default_factory=dict,
+        repr=False,
+        description="More of the handle, which nobody may read: signed URLs. Kept in a file only its owner can open",
+    )
+    is_made: bool = Field(default=False, description="The result exists and only has to be fetched")
     progress: float | None = Field(default=None, ge=0, le=1)
     message: str = ""
     eta_seconds: float | None = None
@@ -85,8 +99,29 @@ class Context(Protocol):
         """The service's address, or the one that the user put in its place."""
 
     @property
+    def http(self) -> Http:
+        """The way to the service, with the rules that hold for all of them; for providers with a base URL."""
+
+    @property
+    def links(self) -> Handle:
+        """What `Pending.links` said last."""
+
+    @property
     def blender(self) -> str | None:
         """The Blender binary that can be started for work that needs one."""
+
+    def before_buying(self) -> None:
+        """Write down that a request which may cost money leaves now; `Http.buy` does it.
+
+        From here on nobody can stop the worker, and one that dies leaves the outcome unknown.
+
+        Raises:
+            Stopped: somebody asked to stop before.
+            StorageError: it could not be written down, or there is no room for the result.
+        """
+
+    def not_bought(self) -> None:
+        """Write down that nothing was accepted; `Http.buy` does it before it tries again."""
 
     def picture(self, view: View) -> Path:
         """Return the file of one view."""
@@ -107,6 +142,8 @@ class Provider(ABC):
     @abstractmethod
     def submit(self, request: GenerationRequest, context: Context) -> Pending | Finished:
         """Start the generation. The one call that may cost money; the worker never repeats it by itself.
+
+        What comes before `Context.before_buying`, such as uploads, costs nothing and may be repeated.
 
         Raises:
             ImageTo3DError: with `charged` saying whether money was spent.

@@ -21,6 +21,7 @@ FINISHED = "finished.json"
 def recovered(job: Job, info: ProviderInfo, folder: JobFolder) -> Job:
     """Return the job as it is now, its claim being ours."""
     if not job.state.has_result and (found := _whole_result(folder)) is not None:
+        folder.save_links({})
         return ready(job, found, folder)
     if job.state is not JobState.SUBMITTING:
         return job

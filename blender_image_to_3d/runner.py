@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 from . import providers, system
 from .errors import (
+    BadOption,
     Cancelled,
     Charged,
     ImageTo3DError,
@@ -127,7 +129,13 @@ class Runner:
 
     def _spawn(self, folder: JobFolder) -> subprocess.Popen[bytes]:
         info = _info(folder)
-        start = Start(key=key_of(info), base_url=base_url_of(info), blender=self._blender, take_over=self._take_over)
+        start = Start(
+            key=key_of(info),
+            base_url=base_url_of(info),
+            patience_seconds=patience_of(info),
+            blender=self._blender,
+            take_over=self._take_over,
+        )
         with folder.log.open("ab") as log:
             worker = system.spawn([*_command(), "worker", str(folder.path)], log)
         assert worker.stdin is not None
@@ -209,6 +217,22 @@ def base_url_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ)
     return environment.get(f"IMAGE_TO_3D_{info.id.upper()}_URL", "").strip() or info.base_url
 
 
+def patience_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> float:
+    """Return how long a service may say nothing new: its own time, or what the user says in its place.
+
+    Raises:
+        BadOption: what the user says is not a number of seconds.
+    """
+    text = environment.get("IMAGE_TO_3D_PATIENCE_SECONDS", "").strip()
+    try:
+        seconds = float(text) if text else info.patience_seconds
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < math.inf:
+        raise BadOption(f'IMAGE_TO_3D_PATIENCE_SECONDS is "{text}", and must be a number of seconds.')
+    return seconds
+
+
 def _command() -> Sequence[str]:
     """Return how to start our command line in a Python of its own, with the modules that this one would find."""
     folders: dict[str, None] = {}
@@ -237,6 +261,7 @@ def generate(
     """
     info = providers.info(draft.request.provider)
     key_of(info)
+    patience_of(info)
     with library.locked() if info.paid else nullcontext():
         earlier = _bought_before(draft, library) if info.paid and not again else None
         folder = earlier or draft.create(library)

@@ -144,17 +144,20 @@ def spawn(command: Sequence[str], output: IO[Any]) -> subprocess.Popen[bytes]:
     )
 
 
-def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+def write_atomically(path: Path, data: bytes, *, durable: bool = True, private: bool = False) -> None:
     """Replace a file's content: readers see the old one or the new one, never a part.
 
     durable: also survive a power cut, at the price of one or a few milliseconds.
+    private: only its owner can open it.
 
     Raises:
         OSError: the folder is missing or read-only, or the disk is full; the old content is still there.
     """
     draft = path.with_name(path.name + "~")
     try:
-        with draft.open("wb") as file:
+        if private:
+            draft.unlink(missing_ok=True)
+        with open(draft, "wb", opener=_open_private if private else None) as file:
             file.write(data)
             if durable:
                 file.flush()
@@ -166,6 +169,10 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def replace(source: Path, target: Path) -> None:

@@ -28,9 +28,11 @@ from .errors import (
     JobBusy,
     OutcomeUnknown,
     Paused,
+    Stalled,
     Stopped,
     StorageError,
 )
+from .http import Http, Limits, redacted
 from .library import JobFolder
 from .mesh import formats, glb
 from .models import Job, JobState, Problem, Start, View
@@ -40,8 +42,9 @@ from .recovery import FINISHED, ready, recovered
 
 log = logging.getLogger(__name__)
 
-FIRST_POLL_SECONDS = 1.0
-POLL_GROWTH = 1.3
+SHORTEST_POLL_SECONDS = 0.4
+POLL_SHARE = 0.04
+"""Of the time that it takes so far: what asking too late costs stays small against what the service takes."""
 LONGEST_POLL_SECONDS = 15.0
 _STOP_CHECK_SECONDS = 0.1
 _REPORT_SECONDS = 0.2
@@ -106,7 +109,11 @@ class _Run:
         self.base_url = start.base_url or provider.info.base_url
         self.blender = start.blender
         self.result_folder = folder.path / "result~"
+        self._patience_seconds = start.patience_seconds or provider.info.patience_seconds
+        self._http = self._new_http() if self.base_url else None
+        self.links = folder.load_links()
         self._keeps_cancelled_result = False
+        self._is_cancelling = False
         self._next_report = 0.0
 
     def to_the_end(self) -> Job:
@@ -116,26 +123,43 @@ class _Run:
             answer = self._submit()
         else:
             answer = self._poll(self.job.handle)
-        pause = FIRST_POLL_SECONDS
+        started = news_came = time.monotonic()
+        last_said: tuple[object, ...] = ()
         while isinstance(answer, Pending):
             self._journal_pending(answer)
-            self.wait(answer.poll_after_seconds or pause)
-            pause = min(pause * POLL_GROWTH, LONGEST_POLL_SECONDS)
+            said = (answer.handle, answer.progress, answer.message)
+            if said != last_said:
+                last_said, news_came = said, time.monotonic()
+            elif time.monotonic() - news_came > self._patience_seconds:
+                raise self._stalled(answer)
+            if not answer.is_made:
+                self.wait(answer.poll_after_seconds or _poll_pause(time.monotonic() - started))
             answer = self._poll(answer.handle)
         return self._keep(answer)
+
+    def _stalled(self, answer: Pending) -> Stalled:
+        """Return the error for a service that accepted, and then says the same for ever."""
+        said = f': "{answer.message}"' if answer.message else ""
+        seconds = self._patience_seconds
+        duration = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.3g} seconds"
+        return Stalled(
+            f"{self.provider.info.label} has said nothing new for {duration}{said}.",
+            charged=Charged.MAYBE if self.provider.info.paid else Charged.NO,
+        )
 
     def _submit(self) -> Pending | Finished:
         self._raise_if_stopped()
         self._prepare_pictures()
-        if self.provider.info.paid:
-            _check_room(self.folder.path)
-        self._journal(state=JobState.SUBMITTING, problem=None)
-        log.info("submitting to %s", self.provider.info.label)
+        self.links = {}
+        self.folder.save_links({})
+        if not self.provider.info.paid:
+            self._journal(state=JobState.SUBMITTING, problem=None)
         try:
             return self.provider.submit(self.job.request, self)
-        except OSError as error:  # requests' errors too: nobody knows how far the request came
-            if not self.provider.info.paid:
+        except OSError as error:
+            if not self._is_buying:
                 raise
+            # Nobody knows how far the request came.
             raise OutcomeUnknown(f"{self.provider.info.label}: {system.explain(error)}.") from error
 
     def _poll(self, handle: Handle) -> Pending | Finished:
@@ -152,7 +176,9 @@ class _Run:
         system.write_atomically(self.result_folder / FINISHED, finished.model_dump_json().encode())
         system.replace(self.result_folder, self.folder.result)
         log.info("ready: %s", ", ".join(finished.files))
-        return self.folder.save(ready(self.job, finished, self.folder))
+        job = self.folder.save(ready(self.job, finished, self.folder))
+        self.folder.save_links({})
+        return job
 
     def stopped_by(self, error: ImageTo3DError, *, is_sure: bool = True) -> Job:
         """Write down why the job goes no further, so that whoever looks next knows what to do.
@@ -168,6 +194,8 @@ class _Run:
         is_unknown = isinstance(error, OutcomeUnknown) or (self._is_buying and not is_sure)
         if is_unknown:
             problem = problem.evolve(charged=Charged.MAYBE, hint=OutcomeUnknown.default_hint)
+        elif self._was_accepted and problem.charged is not Charged.YES and self.job.state is JobState.DOWNLOADING:
+            problem = problem.evolve(charged=Charged.YES)
         elif self._was_accepted and problem.charged is Charged.NO and not isinstance(error, GenerationFailed):
             problem = problem.evolve(charged=Charged.MAYBE)
         state = JobState.UNKNOWN if is_unknown else JobState.FAILED
@@ -179,6 +207,38 @@ class _Run:
         return self._journal(state=state, handle=handle, problem=problem, progress=None, message="")
 
     # What a provider may use: see provider.Context.
+
+    @property
+    def http(self) -> Http:
+        assert self._http is not None, "a provider that uses HTTP has a base URL"
+        return self._http
+
+    def _new_http(self) -> Http:
+        """Raises `BadOption`: the address that the user put in place of the service's own is none."""
+        assert self.base_url is not None
+        return Http(
+            label=self.provider.info.label,
+            base_url=self.base_url,
+            key=self.key,
+            is_paid=self.provider.info.paid,
+            folder=self.result_folder,
+            wait=self.wait,
+            report=self.report,
+            limits=Limits().within(self._patience_seconds),
+            buy_answer_seconds=self._patience_seconds,
+            before_buying=self.before_buying,
+            not_bought=self.not_bought,
+        )
+
+    def before_buying(self) -> None:
+        self._raise_if_stopped()
+        if self.provider.info.paid:
+            _check_room(self.folder.path)
+        self._journal(state=JobState.SUBMITTING, problem=None)
+        log.info("sending the request to %s", self.provider.info.label)
+
+    def not_bought(self) -> None:
+        self._journal(state=JobState.QUEUED)
 
     def picture(self, view: View) -> Path:
         return self.folder.path / self.job.request.views[view].file
@@ -209,18 +269,21 @@ class _Run:
     def _journal_pending(self, answer: Pending) -> None:
         if self.job.handle is None:
             log.info("accepted")
+        if answer.links != self.links:  # before the handle that needs them
+            self.links = answer.links
+            self.folder.save_links(answer.links)
         self._journal(
             durable=answer.handle != self.job.handle,
-            state=JobState.RUNNING,
+            state=JobState.DOWNLOADING if answer.is_made else JobState.RUNNING,
             problem=None,
-            **answer.model_dump(exclude={"poll_after_seconds"}),
+            **answer.model_dump(exclude={"poll_after_seconds", "links", "is_made"}),
         )
 
     # Stopping.
 
     def _raise_if_stopped(self) -> None:
         request = self.folder.stop_request()
-        if request is None or self._is_buying:
+        if request is None or self._is_buying or self._is_cancelling:
             return
         if request == "pause":
             raise Paused("Paused.", hint="Resume it when you like.")
@@ -239,8 +302,11 @@ class _Run:
 
     def _cancel_at_the_service(self, handle: Handle) -> None:
         if self.provider.info.cancellable:
+            self._is_cancelling = True  # the provider waits and reports while it cancels
             self.provider.cancel(handle, self)
             raise Cancelled("Cancelled at the service.", charged=Charged.MAYBE)
+        if not self.provider.info.paid:
+            raise Cancelled("Cancelled here; the service may still work on it, which costs nothing.")
         if not self._keeps_cancelled_result:
             self._keeps_cancelled_result = True
             log.info("the service cannot be told to stop; the result will be kept when it arrives")
@@ -263,7 +329,8 @@ class _Run:
     def _put_away_results(self, error: ImageTo3DError) -> None:
         """Keep what a service sold, however odd it is; drop what was never finished."""
         rejected = self.folder.path / "rejected"
-        if isinstance(error, BadResult) and self.provider.info.paid and not rejected.exists():
+        is_sold = isinstance(error, BadResult) and self.provider.info.paid and any(self.result_folder.glob("*"))
+        if is_sold and not rejected.exists():
             system.replace(self.result_folder, rejected)
         else:
             shutil.rmtree(self.result_folder, ignore_errors=True)
@@ -274,6 +341,11 @@ class _Run:
             self.result_folder.mkdir()
         except OSError as error:
             raise StorageError(f"{self.folder.path} cannot be written: {system.explain(error)}.") from error
+
+
+def _poll_pause(elapsed_seconds: float) -> float:
+    """Return how long to wait until the next question, where the service does not say."""
+    return min(max(SHORTEST_POLL_SECONDS, elapsed_seconds * POLL_SHARE), LONGEST_POLL_SECONDS)
 
 
 def _check_room(folder: Path) -> None:
@@ -318,14 +390,11 @@ def _log_to_stderr(secrets: Iterable[str]) -> None:
 
 
 class _Redacted(logging.Formatter):
-    """Writes lines and tracebacks without the secrets in them."""
+    """Writes lines and tracebacks without keys and signed links in them."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
         self._secrets = [secret for secret in secrets if secret]
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return redacted(super().format(record), self._secrets)

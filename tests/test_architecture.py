@@ -17,9 +17,9 @@ FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
 # Lowest first: a module may import from its own row and from those above it.
 LAYERS = (
     {"errors", "system"},
-    {"offline_shape", "mesh", "pictures"},
+    {"offline_shape", "mesh", "pictures", "http"},
     {"models"},
-    {"provider"},
+    {"provider", "results"},
     {"providers", "library"},
     {"recovery", "request", "output", "describe"},
     {"worker"},
@@ -113,3 +113,9 @@ def test_importing_the_package_imports_nothing_that_is_slow() -> None:
     code = f"import sys; import {PACKAGE}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not {"pydantic", "requests", "numpy", "argparse", "bpy"} & set(loaded.split())
+
+
+def test_only_a_worker_that_talks_to_a_service_imports_requests() -> None:
+    code = f"import sys; from {PACKAGE} import cli, runner, providers; providers.get('hunyuan3d'); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert not {"requests", "urllib3"} & set(loaded.split())

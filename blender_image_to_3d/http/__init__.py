@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""HTTP for providers, and the rules that hold for every service. Nothing else in the package imports requests.
+
+client.py      `Http`: get and ask (repeated), buy (once), download; what became of a request, as our errors
+transport.py   one request out, one reply in, over requests: what was sent, and what is cut off
+addresses.py   where a request may go: the key to its service only, a download never into a private network
+bodies.py      JSON and forms with files in them, in pieces: constant memory in both directions
+words.py       what a service says, made fit to be shown: no keys, no signed links, no HTML
+
+A request that may cost money is sent once (`Http.buy`). Everything else is repeated while the patience lasts, with
+waits that grow, vary, obey Retry-After and can be interrupted. Importing this package does not import requests.
+"""
+
+from .bodies import Base64File, Form, FormFile, take_out_base64
+from .client import Http, Limits, Reply
+from .words import redacted, said
+
+__all__ = ["Base64File", "Form", "FormFile", "Http", "Limits", "Reply", "redacted", "said", "take_out_base64"]
