@@ -15,13 +15,14 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from ..errors import BadOption, BadResult
+from .words import redacted
 
 Address = IPv4Address | IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NEVER_IN_A_URL = re.compile(r"[\x00-\x20\x7f\\]")
-_SHOWN = 80
+_SHOWN_LENGTH = 80
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,13 @@ class Service:
         try:
             parts = _split(url.rstrip("/"))
         except ValueError as error:
-            raise BadOption(f'"{url[:_SHOWN]}" is not the address of a service: {error}.', hint=_EXAMPLE) from None
+            raise BadOption(f'"{_shown(url)}" is not the address of a service: {error}.', hint=_EXAMPLE) from None
         if parts.query or parts.fragment:
-            raise BadOption(f'"{url[:_SHOWN]}" is not the address of a service: it has a query.', hint=_EXAMPLE)
+            raise BadOption(f'"{_shown(url)}" is not the address of a service: it has a query.', hint=_EXAMPLE)
         service = cls(parts.geturl(), _host(parts), _port(parts), parts.scheme == "http", has_key)
         literal = literal_address(service.host)
         if service.is_plain and not service.is_loopback and (has_key or (literal and is_public(literal))):
-            raise BadOption(f"{url[:_SHOWN]} would carry the request in plain text.", hint="Use https.")
+            raise BadOption(f"{_shown(url)} would carry the request in plain text.", hint="Use https.")
         return service
 
     @property
@@ -72,7 +73,7 @@ class Service:
         try:
             parts = _split(path_or_url)
         except ValueError as error:
-            raise BadResult(f'The service names a wrong address, "{path_or_url[:_SHOWN]}": {error}.') from None
+            raise BadResult(f'The service names a wrong address, "{_shown(path_or_url)}": {error}.') from None
         is_same = (_host(parts), _port(parts), parts.scheme == "http") == (self.host, self.port, self.is_plain)
         if not is_same:
             raise BadResult(
@@ -156,6 +157,10 @@ def is_public(address: Address) -> bool:
 
 def next_link(link: str, location: str) -> str:
     return urljoin(link, location)
+
+
+def _shown(url: str) -> str:
+    return redacted(url, ())[:_SHOWN_LENGTH]
 
 
 def _is_loopback(address: Address) -> bool:

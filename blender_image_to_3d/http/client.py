@@ -394,7 +394,9 @@ class Http:
             case status if status >= 500 or status == 408:
                 self._raise_for_disorder(reply, quote, is_purchase=is_purchase)
             case status if 300 <= status < 400:
-                raise GenerationFailed(f"{self.label} answers from another address ({status}); its own is asked only.")
+                raise GenerationFailed(
+                    f"{self.label} sends the request on to another address ({status}), which is not followed."
+                )
             case status:
                 raise GenerationFailed(f"{self.label} refuses the request ({status}){quote}.")
 
