@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from .conftest import KEY, User
-from .fakes.paid_service import TRIANGLE
 from .fakes.servers import loopback
 from .fakes.servers.loopback import Exchange, Server
 from .test_worker import state, wait_for, worker_pids
 
+TRIANGLE = b"ply\nformat ascii 1.0\nelement vertex 0\nend_header\n"
 LINK = ("--provider", "link_service")
 SIGNATURE = "X-Amz-Signature=5ecre7"
 

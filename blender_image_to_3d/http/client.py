@@ -44,6 +44,7 @@ _M = TypeVar("_M", bound=BaseModel)
 
 _BIG_STEP_BYTES = 1 << 20
 _SHORTEST_PAUSE_SECONDS = 0.05
+_TRIES = 4
 _GONE = (403, 404, 410)
 _REDIRECTS = (301, 302, 303, 307, 308)
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -74,8 +75,10 @@ class Limits:
     max_redirects: int = 5
 
     def within(self, seconds: float) -> Limits:
-        """Return limits of which none is longer than `seconds`."""
+        """Return limits for who has only so much patience: in it, several tries that hang must find room."""
         shortened = {name: min(value, seconds) for name, value in vars(self).items() if name.endswith("_seconds")}
+        for name in ("connect_seconds", "answer_seconds", "stall_seconds"):
+            shortened[name] = min(shortened[name], seconds / _TRIES)
         return replace(self, **shortened)
 
 
