@@ -43,5 +43,5 @@ class LinkService(Provider):
         return Pending(handle=handle, links={"url": made.url}, is_made=True)
 
     def poll(self, handle: Handle, context: Context) -> Pending | Finished:
-        file = context.http.download(str(handle["url"]), "model")
+        file = context.http.download(str(context.links["url"]), "model")
         return Finished(files=(named_by_content(file),), cost=f"{handle['credits']} credits")

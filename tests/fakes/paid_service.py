@@ -54,6 +54,7 @@ class PaidService(Provider):
         options = PaidOptions.model_validate(request.options)
         if options.fails in _BEFORE:
             raise _BEFORE[options.fails]
+        context.before_buying()
         ticket = secrets.token_hex(4)
         _note("sold", ticket, {"fingerprint": request.fingerprint, "key": context.key})
         time.sleep(options.submit_seconds)
