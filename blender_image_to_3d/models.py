@@ -222,6 +222,7 @@ class Job(Model):
     notes: tuple[str, ...] = Field(default=(), description="What the user should know about a result that exists")
     cost: str | None = Field(default=None, description="As the service says it, with its unit")
     seed: int | None = Field(default=None, description="The seed the service says it used")
+    service_seconds: float | None = Field(default=None, description="How long it took, as the service says")
     created: AwareDatetime = Field(default_factory=now)
     updated: AwareDatetime = Field(default_factory=now)
 

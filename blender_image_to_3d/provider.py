@@ -81,6 +81,13 @@ class Finished(Model):
     notes: tuple[str, ...] = ()
     cost: str | None = None
     seed: int | None = None
+    service_seconds: float | None = Field(default=None, description="How long it took, as the service says")
+
+
+class Account(Model):
+    """What the service says of the account that a key belongs to."""
+
+    balance: str | None = Field(default=None, description="With its unit; nothing: the service does not say")
 
 
 class Context(Protocol):
@@ -161,6 +168,19 @@ class Provider(ABC):
         """Tell the service to stop, where it can be told (`info.cancellable`)."""
         raise GenerationFailed(f"{self.info.label} cannot be told to stop.")
 
+    def account(self, http: Http, key: str | None) -> Account:
+        """Ask whether the key is good, and how much is left; costs nothing.
+
+        Raises:
+            KeyRefused: it is not.
+            Unreachable: the service does not answer.
+        """
+        raise GenerationFailed(f"{self.info.label} has no way to ask for that without paying.")
+
+    def views_of(self, model: str | None) -> tuple[View, ...]:
+        """Return the views that one model takes, where models differ."""
+        return self.info.views
+
     def options_of(self, model: str | None) -> type[Options]:
         """Return the options of one model, where models differ."""
         return self.options
@@ -175,8 +195,8 @@ class Provider(ABC):
         Raises:
             BadOption: an unknown model, option or view, or a value that does not fit.
         """
-        self._check_views(views)
         chosen = self._check_model(model)
+        self._check_views(chosen, views)
         options_type = self.options_of(chosen)
         known = options_type.model_fields
         for name in options:
@@ -190,15 +210,14 @@ class Provider(ABC):
             raise BadOption(_first_sentence(error), hint=f"See: providers {self.info.id}.") from None
         return chosen, checked.model_dump(mode="json")
 
-    def _check_views(self, views: tuple[View, ...]) -> None:
+    def _check_views(self, model: str | None, views: tuple[View, ...]) -> None:
         if View.FRONT not in views:
             raise BadOption("A picture of the front is needed.")
+        known = self.views_of(model)
         for view in views:
-            if view not in self.info.views:
-                raise BadOption(
-                    f"{self.info.label} does not take a view from the {view}.",
-                    hint=f"It takes: {', '.join(self.info.views)}.",
-                )
+            if view not in known:
+                name = f"{self.info.label} ({model})" if known != self.info.views else self.info.label
+                raise BadOption(f"{name} does not take a view from the {view}.", hint=f"It takes: {', '.join(known)}.")
 
     def _check_model(self, model: str | None) -> str | None:
         if model is None:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import IO
 
@@ -110,7 +111,6 @@ class _Run:
         self.blender = start.blender
         self.result_folder = folder.path / "result~"
         self._patience_seconds = start.patience_seconds or provider.info.patience_seconds
-        self._http = self._new_http() if self.base_url else None
         self.links = folder.load_links()
         self._keeps_cancelled_result = False
         self._is_cancelling = False
@@ -119,6 +119,8 @@ class _Run:
     def to_the_end(self) -> Job:
         """The whole road. Each line that costs or moves something is journalled before and after."""
         self._empty_result_folder()
+        if self.base_url:
+            _ = self.http  # it imports what the job needs later
         if self.job.handle is None:
             answer = self._submit()
         else:
@@ -208,14 +210,10 @@ class _Run:
 
     # What a provider may use: see provider.Context.
 
-    @property
+    @cached_property
     def http(self) -> Http:
-        assert self._http is not None, "a provider that uses HTTP has a base URL"
-        return self._http
-
-    def _new_http(self) -> Http:
         """Raises `BadOption`: the address that the user put in place of the service's own is none."""
-        assert self.base_url is not None
+        assert self.base_url is not None, "a provider that uses HTTP has a base URL"
         return Http(
             label=self.provider.info.label,
             base_url=self.base_url,

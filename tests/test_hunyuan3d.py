@@ -245,7 +245,6 @@ WHILE_ASKING: list[tuple[Answer, int, str, int]] = [
     (loopback.wrong_types, 1, "failed", 1),
     (loopback.large_json, 1, "failed", 1),
     (loopback.redirect("http://169.254.169.254/"), 1, "failed", 1),
-    (loopback.status(500, body={"status": "error", "message": "Failed to read generated file"}), 1, "failed", 1),
     (loopback.status(200, body={"status": "completed"}), 1, "failed", 1),
     (loopback.status(200, body={"status": "completed", "model_base64": "%%%"}), 1, "failed", 1),
     (loopback.status(200, body={"status": "completed", "model_base64": ""}), 1, "failed", 1),
@@ -268,6 +267,14 @@ def test_a_fault_while_asking(
     if final == "failed":
         assert user.run("jobs", "resume", user.jobs()[0]["id"]).status == 0
     assert older.posts == 1
+
+
+def test_what_the_server_has_given_up_is_sent_anew(user: User, cup: Path, older: Hunyuan3DServer) -> None:
+    older.fail("/status", loopback.status(500, body={"status": "error", "message": "Failed to read generated file"}))
+    answer = user.run("generate", cup, *HUNYUAN)
+    assert answer.status == 1 and "Failed to read generated file" in answer.errors
+    assert user.run("jobs", "resume", user.jobs()[0]["id"]).status == 0
+    assert older.posts == 2
 
 
 def test_a_model_larger_than_any_json_comes_through(user: User, cup: Path, older: Hunyuan3DServer) -> None:

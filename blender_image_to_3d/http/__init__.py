@@ -11,8 +11,20 @@ A request that may cost money is sent once (`Http.buy`). Everything else is repe
 waits that grow, vary, obey Retry-After and can be interrupted. Importing this package does not import requests.
 """
 
+from .addresses import name_in
 from .bodies import Base64File, Form, FormFile, take_out_base64
 from .client import Http, Limits, Reply
 from .words import redacted, said
 
-__all__ = ["Base64File", "Form", "FormFile", "Http", "Limits", "Reply", "redacted", "said", "take_out_base64"]
+__all__ = [
+    "Base64File",
+    "Form",
+    "FormFile",
+    "Http",
+    "Limits",
+    "Reply",
+    "name_in",
+    "redacted",
+    "said",
+    "take_out_base64",
+]

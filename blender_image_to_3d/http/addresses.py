@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from ..errors import BadOption, BadResult
 from .words import redacted
@@ -23,6 +23,8 @@ _PORTS = {"http": 80, "https": 443}
 _NAT64 = IPv6Network("64:ff9b::/96")
 _NEVER_IN_A_URL = re.compile(r"[\x00-\x20\x7f\\]")
 _SHOWN_LENGTH = 80
+_NAME_LENGTH = 100
+_UNUSUAL = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,12 @@ def is_public(address: Address) -> bool:
 
 def next_link(link: str, location: str) -> str:
     return urljoin(link, location)
+
+
+def name_in(link: str, fallback: str) -> str:
+    """Return the name of the file that a link leads to, made of characters that every system takes."""
+    name = _UNUSUAL.sub("_", unquote(urlsplit(link).path).rpartition("/")[2])[-_NAME_LENGTH:].lstrip("._-")
+    return name if name else fallback
 
 
 def _shown(url: str) -> str:

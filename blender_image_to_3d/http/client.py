@@ -118,6 +118,18 @@ class Reply:
         except (ValueError, RecursionError):
             return None
 
+    def object(self) -> dict[str, Any]:
+        """Return the reply's JSON object.
+
+        Raises:
+            BadResult: it is something else; after a purchase `OutcomeUnknown`.
+        """
+        value = self.json()
+        if not isinstance(value, dict):
+            quote = f': "{self.words}"' if self.words else ""
+            raise self.unreadable(f"{self.label} gives an answer that is not understood{quote}.")
+        return value
+
     def read(self, model: type[_M]) -> _M:
         """Return the reply as what it is documented to be.
 
@@ -185,6 +197,10 @@ class Http:
         self._transport = transport
 
     # What a provider calls.
+
+    @property
+    def base_url(self) -> str:
+        return self._service.url
 
     def get(
         self,
@@ -259,7 +275,7 @@ class Http:
                 self._not_bought()
                 self._pause(busy_patience, busy)
 
-    def download(self, link: str, name: str) -> Path:
+    def download(self, link: str, name: str, *, patience_seconds: float | None = None) -> Path:
         """Fetch a result into the result folder, and return its path. No key goes with it.
 
         Resumed where it was cut off if the server can do that, else begun anew.
@@ -272,7 +288,7 @@ class Http:
         """
         started = time.monotonic()
         target = self._folder / name
-        fetching = _Download(self, link, target)
+        fetching = _Download(self, link, target, patience_seconds)
         try:
             fetching.to_the_end()
         except OSError as error:
@@ -385,6 +401,8 @@ class Http:
         if reply.is_good or reply.status in accept:
             return
         quote = f': "{reply.words}"' if reply.words else ""
+        # A refused question says nothing of the work that was asked about.
+        refusal = GenerationFailed if is_purchase else BadResult
         match reply.status:
             case 401 | 403:
                 raise KeyRefused(f"{self.label} does not accept the key ({reply.status}){quote}.")
@@ -397,11 +415,11 @@ class Http:
             case status if status >= 500 or status == 408:
                 self._raise_for_disorder(reply, quote, is_purchase=is_purchase)
             case status if 300 <= status < 400:
-                raise GenerationFailed(
+                raise refusal(
                     f"{self.label} sends the request on to another address ({status}), which is not followed."
                 )
             case status:
-                raise GenerationFailed(f"{self.label} refuses the request ({status}){quote}.")
+                raise refusal(f"{self.label} refuses the request ({status}){quote}.")
 
     def _raise_for_disorder(self, reply: Reply, quote: str, *, is_purchase: bool) -> None:
         if is_purchase:
@@ -463,9 +481,10 @@ class _Patience:
 class _Download:
     """One file on its way."""
 
-    def __init__(self, http: Http, link: str, target: Path) -> None:
+    def __init__(self, http: Http, link: str, target: Path, patience_seconds: float | None = None) -> None:
         self._http = http
         self._limits = http.limits
+        self._patience = _Patience(self._limits, patience_seconds)
         self._link = link
         self._target = target
         self._draft = target.with_name(target.name + "~")
@@ -475,7 +494,7 @@ class _Download:
 
     def to_the_end(self) -> None:
         """Try until the file is there. Raises as `Http.download`, and OSError."""
-        patience = _Patience(self._limits)
+        patience = self._patience
         gone_until = time.monotonic() + self._limits.gone_seconds
         transport = self._http._transport
         self._draft.unlink(missing_ok=True)

@@ -29,7 +29,10 @@ def get(provider_id: str) -> Provider:
     classes = [
         each
         for each in vars(module).values()
-        if isinstance(each, type) and issubclass(each, Provider) and each.__module__ == module.__name__
+        if isinstance(each, type)
+        and issubclass(each, Provider)
+        and "info" in vars(each)
+        and each.__module__ == module.__name__
     ]
     if len(classes) != 1 or classes[0].info.id != provider_id:
         raise TypeError(f'providers/{provider_id}.py must define one provider, with the id "{provider_id}"')

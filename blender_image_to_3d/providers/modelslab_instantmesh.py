@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ModelsLab's older endpoint: InstantMesh, with the parameters that its page documents.
+
+Address, upload, answers and polling are those of `modelslab`; the fields are not, and the result is an OBJ.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from ..models import View
+from ..provider import Options
+from .modelslab import ModelsLab, ModelsLabProvider
+
+
+class InstantMeshOptions(Options):
+    model_id: str = Field(
+        default="instantmesh", min_length=1, title="Model", description="Of those that ModelsLab has for this"
+    )
+    remove_bg: bool = Field(
+        default=False, title="Remove Background", description="Cut the subject out of the picture first"
+    )
+    foreground_ratio: float = Field(
+        default=0.85,
+        gt=0,
+        le=1,
+        title="Subject Size",
+        description="Share of the picture that the subject fills after the background was removed",
+    )
+    resolution: int = Field(
+        default=256, ge=1, le=512, title="Resolution", description="Of the model: more is finer and slower"
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**32 - 1,
+        title="Seed",
+        description="The same seed and picture give the same model; 0 takes another one each time",
+    )
+    render: bool = Field(
+        default=False,
+        title="Video",
+        description="Also make a video of the model, kept beside it",
+        json_schema_extra={"advanced": True},
+    )
+    chunk_size: int = Field(
+        default=8192,
+        ge=1,
+        le=12000,
+        title="Chunk Size",
+        description="How much is worked on at once on the service's graphics card",
+        json_schema_extra={"advanced": True},
+    )
+    temp: Literal["yes", "no"] = Field(
+        default="no",
+        title="Temporary",
+        description="Let the service keep its copy in a temporary folder only",
+        json_schema_extra={"advanced": True},
+    )
+
+
+class ModelsLabInstantMesh(ModelsLabProvider):
+    """Untextured or simply coloured OBJ files."""
+
+    image_fields = ("image",)
+    info = ModelsLab.info.evolve(
+        id="modelslab_instantmesh",
+        label="ModelsLab InstantMesh",
+        summary="The older InstantMesh at ModelsLab: simple models as OBJ, from one picture.",
+        views=(View.FRONT,),
+        result_formats=("obj",),
+    )
+    options = InstantMeshOptions
