@@ -420,6 +420,8 @@ def _providers(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from . import providers
     from .describe import option_facts, options_help
 
+    if options.check:
+        return _check_account(options, say)
     for provider_id in [options.id] if options.id else providers.ids():
         provider = providers.get(provider_id)
         info = provider.info
@@ -427,6 +429,19 @@ def _providers(options: argparse.Namespace, say: _Say, host: Host) -> int:
         by_model = {model: option_facts(provider.options_of(model)) for model in info.models}
         text = f"{info.id}: {info.label}. {info.summary}\n{options_help(provider.options)}"
         say.answer(text, **info.model_dump(mode="json"), needs_key=info.needs_key, options=listed, by_model=by_model)
+    return 0
+
+
+def _check_account(options: argparse.Namespace, say: _Say) -> int:
+    from . import providers, runner
+
+    if not options.id:
+        raise BadOption("Which provider is to be checked?", hint=f"One of: {', '.join(providers.ids())}.")
+    account = runner.account_of(options.id)
+    info = providers.info(options.id)
+    text = f"{info.label} takes the key." if info.needs_key else f"{info.label} answers."
+    balance = f" Balance: {account.balance}." if account.balance else ""
+    say.answer(text + balance, id=info.id, **account.model_dump(mode="json"))
     return 0
 
 
@@ -451,6 +466,7 @@ def _parser(program: str, arguments: Sequence[str]) -> argparse.ArgumentParser:
     _add_jobs(commands)
     command = commands.add_parser("providers", help="say what there is, and every option")
     command.add_argument("id", nargs="?", metavar="ID", help="only this one")
+    command.add_argument("--check", action="store_true", help="ask its service whether the key is good; costs nothing")
     command.add_argument("--json", action="store_true", help="one JSON line for each")
     command.set_defaults(run=_providers)
     command = commands.add_parser("worker")  # for the runner: no help, so that it is not listed

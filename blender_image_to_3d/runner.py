@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from . import providers, system
@@ -30,7 +31,7 @@ from .errors import (
 )
 from .library import JobFolder, Library
 from .models import Job, JobState, Problem, Start
-from .provider import ProviderInfo
+from .provider import Account, ProviderInfo
 from .recovery import recovered
 from .request import Draft
 
@@ -39,6 +40,7 @@ STEP_SECONDS = 0.02
 
 _CANCEL_PATIENCE_SECONDS = 5.0
 _FOLLOW_SECONDS = 0.2
+_CHECK_SECONDS = 15.0
 _DEPENDENCIES = ("pydantic", "numpy", "requests", "PIL")
 
 
@@ -231,6 +233,36 @@ def patience_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ)
     if not 0 < seconds < math.inf:
         raise BadOption(f'IMAGE_TO_3D_PATIENCE_SECONDS is "{text}", and must be a number of seconds.')
     return seconds
+
+
+def account_of(provider_id: str) -> Account:
+    """Ask a service whether it takes our key, and what is left of the credit; costs nothing.
+
+    Raises:
+        BadOption: there is no such provider, or it has no service that could be asked.
+        AccountError: the key is missing or wrong.
+        Unreachable: the service does not answer.
+        GenerationFailed: the service has no way to ask.
+    """
+    from .http import Http, Limits  # imports requests, which the command line can mostly do without
+
+    provider = providers.get(provider_id)
+    info, base_url = provider.info, base_url_of(provider.info)
+    if base_url is None:
+        raise BadOption(f"{info.label} works on this computer: there is no service to ask.")
+    key = key_of(info)
+    with TemporaryDirectory() as folder:
+        http = Http(
+            label=info.label,
+            base_url=base_url,
+            key=key,
+            is_paid=False,
+            folder=Path(folder),
+            wait=time.sleep,
+            report=lambda message, progress: None,
+            limits=Limits().within(_CHECK_SECONDS),
+        )
+        return provider.account(http, key)
 
 
 def _command() -> Sequence[str]:

@@ -76,12 +76,21 @@ class Service:
             parts = _split(path_or_url)
         except ValueError as error:
             raise BadResult(f'The service names a wrong address, "{_shown(path_or_url)}": {error}.') from None
-        is_same = (_host(parts), _port(parts), parts.scheme == "http") == (self.host, self.port, self.is_plain)
-        if not is_same:
+        if not self._is_same(parts):
             raise BadResult(
                 f'The service names an address at another host, "{_host(parts)}"; the key is not sent there.'
             )
         return path_or_url
+
+    def is_own(self, url: str) -> bool:
+        """Whether `address_of` takes a full address."""
+        try:
+            return self._is_same(_split(url))
+        except ValueError:
+            return False
+
+    def _is_same(self, parts: SplitResult) -> bool:
+        return (_host(parts), _port(parts), parts.scheme == "http") == (self.host, self.port, self.is_plain)
 
     def check_link(self, link: str) -> None:
         """Judge a link to a result by what is written in it.

@@ -202,6 +202,10 @@ class Http:
     def base_url(self) -> str:
         return self._service.url
 
+    def is_own(self, url: str) -> bool:
+        """Whether an address is the service's own, so that the key may go there."""
+        return self._service.is_own(url)
+
     def get(
         self,
         path: str,

@@ -23,11 +23,11 @@ from pydantic import BaseModel, Field
 from ..errors import BadOption, BadResult, GenerationFailed, Unreachable
 from ..http import Base64File, take_out_base64
 from ..models import GenerationRequest, View
-from ..provider import Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
+from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
 from ..results import named_by_content
 
 if TYPE_CHECKING:
-    from ..http import Reply
+    from ..http import Http, Reply
 
 # Larger than any model without its picture; what a status says besides the model is a few words.
 _MAX_STATUS_BYTES = 1_000_000
@@ -147,6 +147,11 @@ class Hunyuan3D(Provider):
         reply = context.http.buy("/generate", body, into="model", explain=_explain_generate)
         assert reply.file is not None
         return Finished(files=(named_by_content(reply.file),), seed=options.seed)
+
+    def account(self, http: Http, key: str | None) -> Account:
+        """Look whether the server is there. Raises `Unreachable`, or `GenerationFailed` for something else."""
+        http.get("/health", accept=_NO_SUCH_CALL, explain=_explain_health)
+        return Account()
 
     def poll(self, handle: Handle, context: Context) -> Pending | Finished:
         """Ask whether the model is there; the answer that says so brings it along.

@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -43,6 +44,10 @@ _MAX_UPLOAD_BYTES = 3_700_000
 """Of a file: base64 makes a third more of it, and 5 MB are allowed."""
 
 _IMAGE_FIELDS = ("init_image", "image")
+_LINKS_TO_MODEL = ("output", "proxy_links", "future_links")
+"""In the order in which they are tried."""
+
+_NO_MODEL = (".mp4", ".webm", ".gif", ".png", ".jpg", ".jpeg", ".webp", ".mtl")
 _MAX_EXTRA_FILES = 16
 _NEXT_LINK_SECONDS = 10.0
 """How long one address of a result is tried before the next one is."""
@@ -259,18 +264,18 @@ class ModelsLabProvider(Provider):
             return fresh
 
     def _asked(self, handle: Handle, context: Context) -> Pending:
-        path = str(handle.get("fetch") or f"{self.create_path.rpartition('/')[0]}/fetch/{handle.get('id')}")
+        path = str(handle.get("fetch") or "")
+        if handle.get("id") and not context.http.is_own(path):
+            path = f"{self.create_path.rpartition('/')[0]}/fetch/{quote(str(handle['id']), safe='')}"
         reply = context.http.ask(path, {"key": context.key}, explain=self.explainer(Charged.MAYBE))
         answer = reply.read(_Answer)
         return _pending(answer, handle, known=context.links)
 
     def _fetched(self, handle: Handle, context: Context) -> Finished:
         links = {name: [str(link) for link in _as_list(value)] for name, value in context.links.items()}
-        outputs, proxies = links.get("output", []), links.get("proxy_links", [])
-        extras = [*outputs[1:], *links.get("extra_assets", [])]
-        future = links.get("future_links", [])
+        outputs, proxies, future = (_models_first(links.get(each, [])) for each in _LINKS_TO_MODEL)
         model = _first_of(context, [*outputs[:1], *proxies[:1], *future[:1]])
-        beside, notes = _extras(context, extras)
+        beside, notes = _extras(context, [*outputs[1:], *links.get("extra_assets", [])])
         seed, seconds = handle.get("seed"), handle.get("seconds")
         return Finished(
             files=adopt(model, beside=beside),
@@ -382,6 +387,11 @@ def _pending(answer: _Answer, handle: Handle, known: Handle | None = None) -> Pe
         message="Downloading" if is_made else "Working",
         eta_seconds=None if is_made else answer.eta,
     )
+
+
+def _models_first(links: list[str]) -> list[str]:
+    """Put videos, pictures and materials behind what may be the model."""
+    return sorted(links, key=lambda link: name_in(link, "").lower().endswith(_NO_MODEL))
 
 
 def _first_of(context: Context, links: list[str]) -> Path:
