@@ -11,9 +11,11 @@ from pathlib import Path
 import trimesh
 
 from .conftest import KEY, User
+from .fakes.servers.aimlapi import AimlApiServer
 from .fakes.servers.hunyuan3d import Hunyuan3DServer
 from .fakes.servers.loopback import Server
 from .fakes.servers.modelslab import ModelsLabServer
+from .fakes.servers.one_min_ai import OneMinAiServer
 
 BOX = trimesh.creation.box()
 MODELS: dict[str, bytes] = {
@@ -75,6 +77,38 @@ def _modelslab(provider: str, dialect: str) -> Callable[[User], contextlib.Abstr
 
 
 @contextlib.contextmanager
+def _aimlapi(user: User) -> Iterator[Service]:
+    with AimlApiServer(KEY, MODELS) as server:
+        user.environment |= {"AIMLAPI_API_KEY": KEY, "IMAGE_TO_3D_AIMLAPI_URL": server.url}
+        yield Service(
+            "aimlapi",
+            server,
+            server.cdn,
+            "/v1/images/generations",
+            None,
+            None,
+            lambda: server.billable,
+            lambda: server.complaints,
+        )
+
+
+@contextlib.contextmanager
+def _one_min_ai(user: User) -> Iterator[Service]:
+    with OneMinAiServer(KEY, MODELS["glb"]) as server:
+        user.environment |= {"ONE_MIN_AI_API_KEY": KEY, "IMAGE_TO_3D_ONE_MIN_AI_URL": f"{server.url}/api"}
+        yield Service(
+            "one_min_ai",
+            server,
+            server.cdn,
+            "/api/features",
+            "/api/results/",
+            "/api/assets",
+            lambda: server.billable,
+            lambda: server.complaints,
+        )
+
+
+@contextlib.contextmanager
 def _hunyuan3d(user: User) -> Iterator[Service]:
     with Hunyuan3DServer("2.0", MODELS) as server:
         user.environment["IMAGE_TO_3D_HUNYUAN3D_URL"] = server.url
@@ -94,6 +128,8 @@ def _hunyuan3d(user: User) -> Iterator[Service]:
 SERVICES: dict[str, Callable[[User], contextlib.AbstractContextManager[Service]]] = {
     "modelslab": _modelslab("modelslab", "v6"),
     "modelslab_instantmesh": _modelslab("modelslab_instantmesh", "instantmesh"),
+    "aimlapi": _aimlapi,
+    "one_min_ai": _one_min_ai,
     "hunyuan3d": _hunyuan3d,
 }
 
