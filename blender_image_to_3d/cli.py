@@ -418,17 +418,13 @@ def _next_step(state: str, job: Job) -> str:
 
 def _providers(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from . import providers
-    from .describe import option_facts, options_help
+    from .describe import provider_facts, provider_help
 
     if options.check:
         return _check_account(options, say)
     for provider_id in [options.id] if options.id else providers.ids():
         provider = providers.get(provider_id)
-        info = provider.info
-        listed = option_facts(provider.options)
-        by_model = {model: option_facts(provider.options_of(model)) for model in info.models}
-        text = f"{info.id}: {info.label}. {info.summary}\n{options_help(provider.options)}"
-        say.answer(text, **info.model_dump(mode="json"), needs_key=info.needs_key, options=listed, by_model=by_model)
+        say.answer(provider_help(provider), **provider_facts(provider))
     return 0
 
 

@@ -1,11 +1,57 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A provider's options in words and as plain facts: for help, for JSON, for whoever draws a form."""
+"""A provider and its options in words and as plain facts: for help, for JSON, for whoever draws a form."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .provider import Options
+from .models import View
+from .provider import Options, Provider
+
+
+def provider_facts(provider: Provider) -> dict[str, Any]:
+    """Return all that is known of a provider before anything is sent, JSON-able."""
+    info = provider.info
+    return {
+        **info.model_dump(mode="json"),
+        "needs_key": info.needs_key,
+        "key_variables": list(info.all_key_variables),
+        "url_variable": info.url_variable if info.base_url else None,
+        "options": option_facts(provider.options_of(None)),
+        "by_model": {model: option_facts(provider.options_of(model)) for model in info.models},
+        "views_by_model": {model: [view.value for view in provider.views_of(model)] for model in info.models},
+    }
+
+
+def provider_help(provider: Provider) -> str:
+    """Return what a person has to know to use a provider."""
+    info = provider.info
+    lines = [f"{info.id}: {info.label}. {info.summary}", f"  pictures: {_views(info.views)}; {_pictures(provider)}"]
+    if info.needs_key:
+        lines.append(f"  key: {' or '.join(info.all_key_variables)}, to be had at {info.key_url}")
+    if info.base_url:
+        lines.append(f"  address: {info.base_url}, or what {info.url_variable} says")
+    later = "can be resumed on another day" if info.resumable else "cannot be asked for again"
+    stop = "can be stopped at the service" if info.cancellable else "cannot be stopped once it was sent"
+    lines.append(f"  what was sent {later}, {stop}, and {'may cost money' if info.paid else 'costs nothing'}")
+    for model in info.models or (None,):
+        views = provider.views_of(model)
+        only = "" if views == info.views else f" ({_views(views)} only)"
+        title = f"options of --model {model}{only}:" if len(info.models) > 1 else "options (--option NAME=VALUE):"
+        lines += [f"  {title}", options_help(provider.options_of(model)) or "    none"]
+    return "\n".join(lines)
+
+
+def _views(views: tuple[View, ...]) -> str:
+    return "front" if views == (View.FRONT,) else f"front, and --view {' or '.join(views[1:])}"
+
+
+def _pictures(provider: Provider) -> str:
+    info = provider.info
+    text = f"{', '.join(info.picture_formats)} as they are, others are converted"
+    if info.max_picture_bytes:
+        text += f"; larger than {info.max_picture_bytes / 1e6:g} MB are scaled down"
+    return text
 
 
 def option_facts(options: type[Options]) -> list[dict[str, Any]]:
@@ -17,8 +63,10 @@ def option_facts(options: type[Options]) -> list[dict[str, Any]]:
 
 def options_help(options: type[Options]) -> str:
     """Return two lines for each option: name, range and default; meaning."""
+    facts_of_all = option_facts(options)
+    width = max((len(facts["name"]) for facts in facts_of_all), default=0)
     lines = []
-    for facts in option_facts(options):
+    for facts in facts_of_all:
         if facts["choices"]:
             values = "|".join(map(str, facts["choices"]))
         elif facts["maximum"] is not None:
@@ -27,7 +75,8 @@ def options_help(options: type[Options]) -> str:
             values = f"{facts['minimum']} or more"
         else:
             values = facts["type"]
-        lines.append(f"  {facts['name']:<16} {values} (default {facts['default']})\n      {facts['description']}")
+        default = "nothing" if facts["default"] in {None, ""} else facts["default"]
+        lines.append(f"    {facts['name']:<{width}}  {values} (default {default})\n        {facts['description']}")
     return "\n".join(lines)
 
 

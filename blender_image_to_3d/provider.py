@@ -53,6 +53,16 @@ class ProviderInfo(Model):
     def needs_key(self) -> bool:
         return bool(self.key_variables)
 
+    @property
+    def all_key_variables(self) -> tuple[str, ...]:
+        """The environment variables in which a key is looked for, ours first."""
+        return (f"IMAGE_TO_3D_{self.id.upper()}_KEY", *self.key_variables) if self.needs_key else ()
+
+    @property
+    def url_variable(self) -> str:
+        """The environment variable that puts another address in place of `base_url`."""
+        return f"IMAGE_TO_3D_{self.id.upper()}_URL"
+
 
 class Pending(Model):
     """The service works on it, or has done it. `poll` needs the handle and the links, in another process, another day.
@@ -233,5 +243,7 @@ class Provider(ABC):
 def _first_sentence(error: ValidationError) -> str:
     """Put pydantic's first complaint into a sentence, without the library's vocabulary."""
     first = error.errors(include_url=False, include_context=False)[0]
-    name = ".".join(str(part) for part in first["loc"]) or "options"
+    name = ".".join(str(part) for part in first["loc"])
+    if not name:  # options that do not fit each other
+        return f"{first['msg'].removeprefix('Value error, ')}."
     return f'Option "{name}": {first["msg"][0].lower()}{first["msg"][1:]}, not "{first["input"]}".'

@@ -206,7 +206,7 @@ def key_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> s
     """
     if not info.needs_key:
         return None
-    names = [f"IMAGE_TO_3D_{info.id.upper()}_KEY", *info.key_variables]
+    names = info.all_key_variables
     for name in names:
         if key := environment.get(name, "").strip():
             return key
@@ -216,7 +216,7 @@ def key_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> s
 
 def base_url_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the address that the user put in place of the service's own, if any."""
-    return environment.get(f"IMAGE_TO_3D_{info.id.upper()}_URL", "").strip() or info.base_url
+    return environment.get(info.url_variable, "").strip() or info.base_url
 
 
 def patience_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> float:

@@ -17,9 +17,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Self
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, model_validator
 
 from ..errors import (
     BadResult,
@@ -41,6 +41,7 @@ TRIPOSR = "triposr"
 MESHY = "meshy/meshy-6-image-to-3d"
 
 _MAX_ANSWER_BYTES = 4_000_000
+_MOST_SMART_FACES = 15_000
 # The places where a model was seen, the likeliest first.
 _MODEL_NAMES = ("model_mesh", "model_glb", "model_urls", "pbr_model", "model", "base_model", "segmented_mesh", "data")
 _KINDS = ("glb", "fbx", "obj", "stl", "ply")
@@ -94,6 +95,12 @@ class MeshyOptions(Options):
     texture_prompt: str = Field(
         default="", max_length=600, title="Texture Prompt", description="Words that say how it shall be painted"
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.model_type == "smart-topology" and self.target_polycount > _MOST_SMART_FACES:
+            raise ValueError(f"smart-topology makes at most {_MOST_SMART_FACES:,} faces (target_polycount)")
+        return self
 
 
 _OPTIONS: dict[str, type[Options]] = {MAGIC: MagicOptions, TRIPOSR: TripoSROptions, MESHY: MeshyOptions}

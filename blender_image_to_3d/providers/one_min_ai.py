@@ -189,9 +189,9 @@ def _bought(context: Context, body: dict[str, Any]) -> _Record:
     is_asynchronous = "async" in body
 
     def explain(reply: Reply) -> None:
-        _explain(reply)
         if is_asynchronous and reply.status in {400, 422} and "async" in reply.words.lower():
             raise _NotAsynchronous(f'1min.ai says: "{reply.words}".')
+        _explain(reply)
 
     return context.http.buy("/features", body, headers=_headers(context), explain=explain).read(_Answer).record
 
