@@ -75,7 +75,7 @@ def options_help(options: type[Options]) -> str:
             values = f"{facts['minimum']} or more"
         else:
             values = facts["type"]
-        default = "nothing" if facts["default"] in {None, ""} else facts["default"]
+        default = "nothing" if facts["default"] in (None, "") else facts["default"]
         lines.append(f"    {facts['name']:<{width}}  {values} (default {default})\n        {facts['description']}")
     return "\n".join(lines)
 
