@@ -219,7 +219,9 @@ class Job(Model):
     eta_seconds: float | None = None
     results: tuple[ResultFile, ...] = Field(default=(), description="The model first")
     problem: Problem | None = None
-    notes: tuple[str, ...] = Field(default=(), description="What the user should know about a result that exists")
+    notes: tuple[str, ...] = Field(
+        default=(), description="What the user should know of what was sent, and of the result"
+    )
     cost: str | None = Field(default=None, description="As the service says it, with its unit")
     seed: int | None = Field(default=None, description="The seed the service says it used")
     service_seconds: float | None = Field(default=None, description="How long it took, as the service says")

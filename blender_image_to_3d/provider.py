@@ -40,6 +40,12 @@ class ProviderInfo(Model):
     views: tuple[View, ...] = (View.FRONT,)
     models: tuple[str, ...] = Field(default=(), description="The first is the default; none: there is no choice")
     picture_formats: tuple[str, ...] = Field(description="What it takes as it is, as PictureFormat values")
+    max_picture_bytes: int | None = Field(
+        default=None, gt=0, description="Of one picture file as it is sent; larger pictures are scaled down"
+    )
+    good_picture_side: int | None = Field(
+        default=None, gt=0, description="Shorter side in pixels below which its results are poor; only a warning"
+    )
     result_formats: tuple[str, ...] = ("glb",)
     key_variables: tuple[str, ...] = Field(default=(), description="The service's own names; none: it needs no key")
     key_url: str | None = Field(default=None, description="Where a key is to be had")

@@ -44,7 +44,7 @@ def _whole_result(folder: JobFolder) -> Finished | None:
 
 
 def ready(job: Job, finished: Finished, folder: JobFolder) -> Job:
-    """Return the job with the result that lies in its folder."""
+    """Return the job with the result that lies in its folder; what was noted on the way to it stays noted."""
     return job.evolve(
         state=JobState.READY,
         results=tuple(_result_file(folder.result / name) for name in finished.files),
@@ -52,7 +52,8 @@ def ready(job: Job, finished: Finished, folder: JobFolder) -> Job:
         message="",
         eta_seconds=None,
         problem=None,
-        **finished.model_dump(exclude={"files"}),
+        notes=tuple(dict.fromkeys((*job.notes, *finished.notes))),
+        **finished.model_dump(exclude={"files", "notes"}),
     )
 
 

@@ -36,9 +36,9 @@ from .errors import (
 from .http import Http, Limits, redacted
 from .library import JobFolder
 from .mesh import formats, glb
-from .models import Job, JobState, Problem, Start, View
-from .pictures.handed_over import prepare
-from .provider import Finished, Handle, Pending, Provider
+from .models import Job, JobState, Picture, Problem, Start, View
+from .pictures.handed_over import Prepared, Wanted, prepare
+from .provider import Finished, Handle, Pending, Provider, ProviderInfo
 from .recovery import FINISHED, ready, recovered
 
 log = logging.getLogger(__name__)
@@ -312,17 +312,20 @@ class _Run:
     # Pictures and files.
 
     def _prepare_pictures(self) -> None:
-        """Bring every picture into a format that the provider takes; what it takes is sent as it is."""
+        """Make every picture one that the provider takes; what it takes is sent as it is."""
         before = self.job.request.views
-        files = {view: self._prepared(self.folder.path / picture.file) for view, picture in before.items()}
-        after = {view: picture.evolve(file=files[view].name) for view, picture in before.items()}
-        self._journal(request=self.job.request.evolve(views=after))
+        prepared = {view: self._prepared(picture) for view, picture in before.items()}
+        after = {view: picture.evolve(file=prepared[view].path.name) for view, picture in before.items()}
+        # A worker that came earlier may have noted the same.
+        notes = dict.fromkeys((*self.job.notes, *(note for each in prepared.values() for note in each.notes)))
+        self._journal(request=self.job.request.evolve(views=after), notes=tuple(notes))
         for file in {picture.file for picture in before.values()} - {picture.file for picture in after.values()}:
             (self.folder.path / file).unlink()
 
-    def _prepared(self, picture: Path) -> Path:
+    def _prepared(self, picture: Picture) -> Prepared:
         self.report("Preparing the picture")
-        return prepare(picture, self.provider.info.picture_formats, blender=self.blender)
+        wanted = _wanted_by(self.provider.info)
+        return prepare(self.folder.path / picture.file, wanted, name=picture.name, blender=self.blender)
 
     def _put_away_results(self, error: ImageTo3DError) -> None:
         """Keep what a service sold, however odd it is; drop what was never finished."""
@@ -339,6 +342,17 @@ class _Run:
             self.result_folder.mkdir()
         except OSError as error:
             raise StorageError(f"{self.folder.path} cannot be written: {system.explain(error)}.") from error
+
+
+def _wanted_by(info: ProviderInfo) -> Wanted:
+    return Wanted(
+        taker=info.label,
+        formats=info.picture_formats,
+        # Services open pictures with Pillow, which shows them as they are stored.
+        must_be_upright=info.base_url is not None,
+        max_bytes=info.max_picture_bytes,
+        good_side=info.good_picture_side,
+    )
 
 
 def _poll_pause(elapsed_seconds: float) -> float:

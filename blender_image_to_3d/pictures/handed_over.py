@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Pictures as they come into a job: files that are sent as they are, and raw pixels that Blender wrote down.
+"""Pictures as they come into a job, files or raw pixels that Blender wrote down, and as they are sent.
 
 Blender writes the pixels of a datablock as ``….linear.npy`` or ``….srgb.npy``: float32 (height, width, 4), the bottom
 row first, straight alpha. That is quick; encoding them is the worker's business.
@@ -8,12 +8,15 @@ row first, straight alpha. That is quick; encoding them is the worker's business
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import system
 from ..errors import BadPicture
-from .facts import MAX_PIXELS, MIN_SIDE, PictureFormat
+from .facts import MAX_PIXELS, MIN_SIDE, PictureFacts, PictureFormat
 from .inspect import inspect
+from .source import quoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 LINEAR_SUFFIX = ".linear.npy"
 SRGB_SUFFIX = ".srgb.npy"
+SENT_SUFFIX = ".sent.png"
+"""Of what `prepare` makes."""
 
 
 def suffix_of(path: Path) -> str:
@@ -41,30 +46,94 @@ def has_picture_suffix(path: Path) -> bool:
     return any(path.suffix.lower() in each.suffixes for each in PictureFormat)
 
 
-def prepare(path: Path, accepted: Collection[str], *, blender: str | None) -> Path:
-    """Return the file to send: `path` itself if the provider takes its format, else a PNG beside it.
+@dataclass(frozen=True)
+class Wanted:
+    """What a provider takes, and what it is good at."""
 
-    accepted: `PictureFormat` values.
+    taker: str
+    """What notes call it."""
+    formats: Collection[str]
+    """`PictureFormat` values."""
+    must_be_upright: bool = False
+    """It does not look at EXIF orientations."""
+    max_bytes: int | None = None
+    """Of the file."""
+    good_side: int | None = None
+    """Shorter side in pixels below which the user is warned."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The file to send, and what the user should know of it."""
+
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
+def prepare(path: Path, wanted: Wanted, *, name: str, blender: str | None) -> Prepared:
+    """Return `path` itself if it is as wanted, else a PNG beside it, as large as may be.
+
+    name: what the user calls the picture. What `prepare` made is returned as it is, without notes.
 
     Raises:
-        BadPicture: it cannot be decoded.
+        BadPicture: it cannot be decoded, or not be made small enough.
         OSError: the PNG cannot be written.
     """
-    from . import pixels, png
-
+    if path.name.endswith(SENT_SUFFIX):
+        return Prepared(path)
     is_dump = path.name.endswith((LINEAR_SUFFIX, SRGB_SUFFIX))
-    if not is_dump and inspect(path).format in accepted:
-        return path
+    facts = None if is_dump else inspect(path)
+    size = facts.upright_size if facts else _dump_size(path)
+    warnings = _warnings(size, wanted, name)
+    if facts and _is_as_wanted(path, facts, wanted):
+        return Prepared(path, warnings)
+    from . import pixels, scaling
+
     decoded = _from_dump(path) if is_dump else pixels.read(path, blender=pixels.find_blender(blender))
-    target = path.with_name(path.name.partition(".")[0] + ".png")
-    target.write_bytes(png.encode(decoded))
-    return target
+    fitted = scaling.fit(scaling.without_idle_alpha(decoded), wanted.max_bytes)
+    # Another name than any picture that is handed over: a half-finished job shows what was done, and what was not.
+    target = path.with_name(path.name.partition(".")[0] + SENT_SUFFIX)
+    system.write_atomically(target, fitted.data)
+    if wanted.max_bytes is None or size == (fitted.width, fitted.height):
+        return Prepared(target, warnings)
+    note = (
+        f"{quoted(name)} was scaled down from {size[0]} x {size[1]} to {fitted.width} x {fitted.height} pixels: "
+        f"{wanted.taker} takes at most {megabytes(wanted.max_bytes)}."
+    )
+    return Prepared(target, (note, *warnings))
 
 
-def _check_size(dump: Path) -> None:
+def megabytes(size: int) -> str:
+    """Return a limit in bytes as a note shows it."""
+    return f"{size / 1e6:.3g} MB"
+
+
+def _is_as_wanted(path: Path, facts: PictureFacts, wanted: Wanted) -> bool:
+    return (
+        facts.format in wanted.formats
+        and (facts.orientation == 1 or not wanted.must_be_upright)
+        and (wanted.max_bytes is None or path.stat().st_size <= wanted.max_bytes)
+    )
+
+
+def _warnings(size: tuple[int, int], wanted: Wanted, name: str) -> tuple[str, ...]:
+    """size: width and height as handed over."""
+    if wanted.good_side is None or min(size) >= wanted.good_side:
+        return ()
+    width, height = size
+    return (f"{quoted(name)} has {width} x {height} pixels; {wanted.taker} recommends at least {wanted.good_side}.",)
+
+
+def _dump_size(dump: Path) -> tuple[int, int]:
+    """Return width and height."""
     import numpy as np
 
     height, width, _ = np.load(dump, mmap_mode="r", allow_pickle=False).shape
+    return width, height
+
+
+def _check_size(dump: Path) -> None:
+    width, height = _dump_size(dump)
     if min(height, width) < MIN_SIDE or height * width > MAX_PIXELS:
         raise BadPicture(f"The image has {width} x {height} pixels: too few or too many.")
 

@@ -18,8 +18,13 @@ _COPY_AGAIN = "Copy, download or export it again."
 
 
 def label(path: Path) -> str:
-    """Return the quoted base name of a file as a message shows it; bytes that cannot be printed become "?"."""
-    return '"' + "".join(letter if letter.isprintable() else "?" for letter in path.name or str(path)) + '"'
+    """Return the quoted base name of a file as a message shows it."""
+    return quoted(path.name or str(path))
+
+
+def quoted(name: str) -> str:
+    """Return a name in quotation marks; what cannot be printed becomes "?"."""
+    return '"' + "".join(letter if letter.isprintable() else "?" for letter in name) + '"'
 
 
 def check_size(shown_name: str, width: int, height: int) -> None:

@@ -149,10 +149,10 @@ def test_a_float_image_is_linear_and_its_alpha_straight(images: Any, target: Pat
 
 
 def test_what_was_handed_over_is_what_the_worker_reads(package: ModuleType, images: Any, target: Path) -> None:
-    given.module(package, "pictures.handed_over").prepare(
-        images.hand_over(generated(), target, "front"), {"PNG"}, blender=None
-    )
-    back = bpy.data.images.load(str(target / "front.png"))
+    module = given.module(package, "pictures.handed_over")
+    wanted = module.Wanted(taker="A service", formats={"PNG"})
+    sent = module.prepare(images.hand_over(generated(), target, "front"), wanted, name="ramp", blender=None)
+    back = bpy.data.images.load(str(sent.path))
     assert np.allclose(np.array(back.pixels[:]).reshape(HEIGHT, WIDTH, 4), ramp(), atol=1e-6)
 
 

@@ -40,6 +40,8 @@ class PaidService(Provider):
         label="Paid Service",
         summary="Sells triangles.",
         picture_formats=("PNG",),
+        max_picture_bytes=int(os.environ.get("TILL_PICTURE_BYTES", "0")) or None,
+        good_picture_side=int(os.environ.get("TILL_PICTURE_SIDE", "0")) or None,
         result_formats=("ply",),
         key_variables=("PAID_SERVICE_KEY",),
         key_url="https://service.example/keys",
