@@ -149,6 +149,9 @@ class Context(Protocol):
     def picture(self, view: View) -> Path:
         """Return the file of one view."""
 
+    def note(self, text: str) -> None:
+        """Write down what the user should know of what is sent."""
+
     def report(self, message: str, progress: float | None = None) -> None:
         """Tell the user how far it is. Call it often: raises `Stopped` as soon as someone asks to stop."""
 

@@ -241,6 +241,10 @@ class _Run:
     def picture(self, view: View) -> Path:
         return self.folder.path / self.job.request.views[view].file
 
+    def note(self, text: str) -> None:
+        # A worker that came earlier may have noted the same.
+        self._journal(notes=tuple(dict.fromkeys((*self.job.notes, text))))
+
     def report(self, message: str, progress: float | None = None) -> None:
         self._raise_if_stopped()
         if time.monotonic() < self._next_report or (message, progress) == (self.job.message, self.job.progress):
@@ -316,9 +320,9 @@ class _Run:
         before = self.job.request.views
         prepared = {view: self._prepared(picture) for view, picture in before.items()}
         after = {view: picture.evolve(file=prepared[view].path.name) for view, picture in before.items()}
-        # A worker that came earlier may have noted the same.
-        notes = dict.fromkeys((*self.job.notes, *(note for each in prepared.values() for note in each.notes)))
-        self._journal(request=self.job.request.evolve(views=after), notes=tuple(notes))
+        self._journal(request=self.job.request.evolve(views=after))
+        for text in (text for each in prepared.values() for text in each.notes):
+            self.note(text)
         for file in {picture.file for picture in before.values()} - {picture.file for picture in after.values()}:
             (self.folder.path / file).unlink()
 

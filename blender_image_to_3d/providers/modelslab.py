@@ -354,8 +354,15 @@ class ModelsLab(ModelsLabProvider):
         from ..pictures.side_by_side import write_side_by_side
 
         target = context.result_folder.with_name("views.png")
-        views = [context.picture(view) for view in View if view in request.views]
-        for note in write_side_by_side(views, target, blender=context.blender, max_bytes=_MAX_UPLOAD_BYTES):
+        views = [view for view in View if view in request.views]
+        notes = write_side_by_side(
+            [context.picture(view) for view in views],
+            target,
+            names=[request.views[view].name for view in views],
+            blender=context.blender,
+            max_bytes=_MAX_UPLOAD_BYTES,
+        )
+        for note in notes:
             context.note(note)
         return target
 
