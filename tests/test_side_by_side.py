@@ -149,6 +149,17 @@ def test_a_real_photograph_is_cut_out_of_its_black_background() -> None:
     assert np.abs(cut[cut[:, :, 3] > 127][:, :3].mean(axis=0) - eye[is_eye].mean(axis=0)).max() < 2
 
 
+def test_the_background_leaves_no_rim(tmp_path: Path) -> None:
+    path = tmp_path / "mug.jpg"
+    large = figure(COLOURS[2], (1200, 800), mode="RGB", place=160)
+    large.resize((380, 280), Image.Resampling.LANCZOS).save(path, quality=92)
+    cut = cut_out(read(path))
+    inside = np.asarray(Image.fromarray(cut[:, :, 3]).filter(ImageFilter.MinFilter(3))) > 127
+    rim = cut[(cut[:, :, 3] > 127) & ~inside][:, :3].astype(int)
+    # In the picture itself less than 1 % of them are: the rest is mixed with white.
+    assert len(rim) > 300 and (np.abs(rim - COLOURS[2]).max(axis=1) < 20).mean() > 0.98
+
+
 def test_a_background_that_is_not_plain_is_refused() -> None:
     with pytest.raises(BadPicture, match=r'"back\.jpg" has no plain background') as caught:
         cut_out(np.asarray(Image.fromarray(data.coffee()).convert("RGBA")), name='"back.jpg"')

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .. import system
 from ..errors import BadPicture
-from ..offline_shape import mask, raster
+from ..offline_shape import mask, raster, texture
 from . import scaling
 from .handed_over import megabytes
 from .pixels import find_blender, read
@@ -31,6 +31,9 @@ MAX_HEIGHT = 1024
 
 _LEAST_SIDE = MAX_HEIGHT
 """Of what a subject is looked for in, its longer side in pixels: enough for an outline of the height that is kept."""
+
+_RIM = 2
+"""Pixels along an outline that anti-aliasing and JPEG mix with the background."""
 
 _HINT = "Cut the subject out in an image editor, and save it as PNG with a transparent background."
 
@@ -110,9 +113,22 @@ def cut_out(pixels: Pixels, *, name: str = "The picture") -> Pixels:
     rows, columns = (found.factor * size for size in found.coverage.shape)
     part = pixels[found.top : found.top + rows, found.left : found.left + columns]
     result = raster.shrink(part, found.factor, _go_on).copy()
+    result[:, :, :3] = _without_rim(result[:, :, :3], found.coverage >= mask.INSIDE)
     result[:, :, 3] = np.rint(found.coverage * np.float32(255))
     result[result[:, :, 3] == 0] = 0
     return result
+
+
+def _without_rim(colours: Pixels, subject: NDArray[np.bool_]) -> Pixels:
+    """Replace the colours along the outline, into which the background is mixed, by a continuation of those inside.
+
+    colours: (h, w, 3). subject: (h, w). What is too thin to have an inside keeps its colours.
+    """
+    inside = raster.erode(subject, _RIM)
+    if not inside.any():
+        return colours
+    is_rim = subject & ~inside & raster.dilate(inside, 2 * _RIM)
+    return np.where(is_rim[:, :, None], texture.fill(colours, inside), colours)
 
 
 def _go_on() -> None:
