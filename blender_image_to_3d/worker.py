@@ -43,7 +43,7 @@ from .recovery import FINISHED, ready, recovered
 
 log = logging.getLogger(__name__)
 
-SHORTEST_POLL_SECONDS = 0.4
+SHORTEST_POLL_SECONDS = 0.25
 POLL_SHARE = 0.04
 """Of the time that it takes so far: what asking too late costs stays small against what the service takes."""
 LONGEST_POLL_SECONDS = 15.0

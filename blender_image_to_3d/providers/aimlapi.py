@@ -29,7 +29,7 @@ from ..errors import (
     ResultGone,
     Unreachable,
 )
-from ..http import Base64File, Http, Reply, name_in, said, take_out_base64
+from ..http import Base64File, Http, Reply, said, take_out_base64
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
@@ -182,12 +182,12 @@ class AimlApi(Provider):
         assert isinstance(links, list), "it was made, so there are links"
         for link in map(str, links[:-1]):
             try:
-                file = context.http.download(link, name_in(link, "model"), patience_seconds=_NEXT_LINK_SECONDS)
+                file = context.http.download(link, "model", patience_seconds=_NEXT_LINK_SECONDS)
                 break
             except (ResultGone, Unreachable):
                 continue
         else:
-            file = context.http.download(str(links[-1]), name_in(str(links[-1]), "model"))
+            file = context.http.download(str(links[-1]), "model")
         return Finished.model_validate({**handle, "files": adopt(file)})
 
     def account(self, http: Http, key: str | None) -> Account:

@@ -405,10 +405,10 @@ def _first_of(context: Context, links: list[str]) -> Path:
     """Fetch the model from the first address that has it."""
     for link in links[:-1]:
         try:
-            return context.http.download(link, name_in(link, "model"), patience_seconds=_NEXT_LINK_SECONDS)
+            return context.http.download(link, "model", patience_seconds=_NEXT_LINK_SECONDS)
         except (ResultGone, Unreachable):
             continue
-    return context.http.download(links[-1], name_in(links[-1], "model"))
+    return context.http.download(links[-1], "model")
 
 
 def _extras(context: Context, links: Iterable[str]) -> tuple[list[Path], tuple[str, ...]]:

@@ -26,7 +26,7 @@ from ..errors import (
     OutOfCredit,
     ResultGone,
 )
-from ..http import Form, FormFile, Reply, name_in
+from ..http import Form, FormFile, Reply
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
@@ -161,7 +161,7 @@ class OneMinAi(Provider):
 
     def _fetched(self, handle: Handle, context: Context) -> Finished:
         link = str(context.links["url"])
-        files = adopt(context.http.download(link, name_in(link, "model")), pictures=True)
+        files = adopt(context.http.download(link, "model"), pictures=True)
         count = handle.get("count")
         notes = [_A_PICTURE] if _is_picture(files[0]) else []
         notes += [_SEVERAL.format(count=count)] if isinstance(count, int) and count > 1 else []
