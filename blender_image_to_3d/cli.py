@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .models import Job, Placement
     from .output import Exporter
     from .request import Draft
-    from .runner import News
+    from .runner import News, Surroundings
 
 DEFAULT_PROVIDER = "offline_shape"
 DEFAULT_FORMAT = "glb"
@@ -79,7 +79,13 @@ class Host:
 
     exporter: Exporter | None = None
     blender: str | None = None
+    is_online = True
     install_hint = "Install it with: {python} -m pip install {module}."
+
+    def around(self) -> Surroundings:
+        from .runner import Surroundings
+
+        return Surroundings(self.blender, self.is_online)
 
 
 # What is said.
@@ -136,7 +142,7 @@ def _generate(options: argparse.Namespace, say: _Say, host: Host) -> int:
     draft = _draft(options, options.image, name=options.name)
     library = Library(system.library_folder())
     before = {folder.id for folder in library.folders()}
-    done = runner.generate(draft, library, again=options.again, blender=host.blender, on_news=say.news)
+    done = runner.generate(draft, library, again=options.again, around=host.around(), on_news=say.news)
     if done.folder.id in before:
         say.note(f"This was made before, as {done.job.id}; --again makes it anew.")
     return _hand_out(done.folder, done.job, options.output, say, host)
@@ -193,7 +199,7 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
             f'{present} of {len(items)} models are already in "{options.output_dir}", and are kept.',
             hint="Add --resume to make only what is missing, or --overwrite.",
         )
-    runner.key_of(info)
+    runner.check_access(info, host.around())
     try:
         options.output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -201,7 +207,7 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
     output.check_folder(options.output_dir)
     batch = Batch(
         library=Library(options.output_dir / LIBRARY_NAME),
-        runner=runner.Runner(jobs_at_once=options.jobs, blender=host.blender, take_over=options.take_over),
+        runner=runner.Runner(jobs_at_once=options.jobs, around=host.around(), take_over=options.take_over),
         draft=lambda picture: _draft(options, picture),
         jobs_at_once=options.jobs,
         exporter=host.exporter,
@@ -361,7 +367,7 @@ def _jobs_resume(options: argparse.Namespace, say: _Say, host: Host) -> int:
             options.output, result_formats=info.result_formats, exporter=host.exporter, overwrite=options.overwrite
         )
     done = runner.finish(
-        folder, again=options.again, blender=host.blender, take_over=options.take_over, on_news=say.news
+        folder, again=options.again, around=host.around(), take_over=options.take_over, on_news=say.news
     )
     return _hand_out(folder, done.job, options.output, say, host)
 
@@ -421,19 +427,19 @@ def _providers(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from .describe import provider_facts, provider_help
 
     if options.check:
-        return _check_account(options, say)
+        return _check_account(options, say, host)
     for provider_id in [options.id] if options.id else providers.ids():
         provider = providers.get(provider_id)
         say.answer(provider_help(provider), **provider_facts(provider))
     return 0
 
 
-def _check_account(options: argparse.Namespace, say: _Say) -> int:
+def _check_account(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from . import providers, runner
 
     if not options.id:
         raise BadOption("Which provider is to be checked?", hint=f"One of: {', '.join(providers.ids())}.")
-    account = runner.account_of(options.id)
+    account = runner.account_of(options.id, host.around())
     info = providers.info(options.id)
     text = f"{info.label} takes the key." if info.needs_key else f"{info.label} answers."
     balance = f" Balance: {account.balance}." if account.balance else ""

@@ -38,7 +38,3 @@ def _called(kind: formats.Format | None) -> str:
             return "an archive"
         case _:
             return "something unknown"
-
-
-def adopt(path, *, beside=(), pictures=False):  # type: ignore
-    return (named_by_content(path), *(p.name for p in beside))

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -28,6 +29,7 @@ from .errors import (
     OutcomeUnknown,
     Paused,
     StorageError,
+    Unreachable,
 )
 from .library import JobFolder, Library
 from .models import Job, JobState, Problem, Start
@@ -53,12 +55,27 @@ class News(NamedTuple):
     """No worker has it any more."""
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What the program around us gives its workers."""
+
+    blender: str | None = None
+    """The binary that can be started for work that needs a Blender."""
+    is_online: bool = True
+    """Whether the network may be used. This computer's own servers may be asked in any case."""
+
+
+NOTHING_AROUND = Surroundings()
+
+
 class Runner:
     """The workers of one process."""
 
-    def __init__(self, *, jobs_at_once: int = 1, blender: str | None = None, take_over: bool = False) -> None:
+    def __init__(
+        self, *, jobs_at_once: int = 1, around: Surroundings = NOTHING_AROUND, take_over: bool = False
+    ) -> None:
         self._jobs_at_once = jobs_at_once
-        self._blender = blender
+        self._around = around
         self._take_over = take_over
         self._waiting: deque[JobFolder] = deque()
         self._workers: dict[JobFolder, subprocess.Popen[bytes]] = {}
@@ -131,11 +148,12 @@ class Runner:
 
     def _spawn(self, folder: JobFolder) -> subprocess.Popen[bytes]:
         info = _info(folder)
+        check_access(info, self._around)
         start = Start(
             key=key_of(info),
             base_url=base_url_of(info),
             patience_seconds=patience_of(info),
-            blender=self._blender,
+            blender=self._around.blender,
             take_over=self._take_over,
         )
         with folder.log.open("ab") as log:
@@ -198,6 +216,27 @@ def _reopened(job: Job, *, again: bool) -> Job:
     return job.evolve(state=JobState.QUEUED, handle=None, problem=None, message="")
 
 
+def check_access(info: ProviderInfo, around: Surroundings) -> None:
+    """Say before anything is done whether a provider may be asked at all.
+
+    Raises:
+        KeyMissing: it needs one, and there is none.
+        BadOption: its address is none.
+        Unreachable: the user does not want the network to be used.
+    """
+    key = key_of(info)
+    base_url = base_url_of(info)
+    if base_url is None or around.is_online:
+        return
+    from .http.addresses import Service  # not for those who are online
+
+    if not Service.at(base_url, has_key=key is not None).is_loopback:
+        raise Unreachable(
+            f"{info.label} needs the network, and Blender is set not to use it.",
+            hint="Allow Online Access in the preferences (System > Network), or start Blender with --online-mode.",
+        )
+
+
 def key_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> str | None:
     """Return the provider's key, or nothing if it needs none.
 
@@ -235,13 +274,13 @@ def patience_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ)
     return seconds
 
 
-def account_of(provider_id: str) -> Account:
+def account_of(provider_id: str, around: Surroundings = NOTHING_AROUND) -> Account:
     """Ask a service whether it takes our key, and what is left of the credit; costs nothing.
 
     Raises:
         BadOption: there is no such provider, or it has no service that could be asked.
         AccountError: the key is missing or wrong.
-        Unreachable: the service does not answer.
+        Unreachable: the service does not answer, or the network may not be used.
         GenerationFailed: the service has no way to ask.
     """
     from .http import Http, Limits  # imports requests, which the command line can mostly do without
@@ -250,6 +289,7 @@ def account_of(provider_id: str) -> Account:
     info, base_url = provider.info, base_url_of(provider.info)
     if base_url is None:
         raise BadOption(f"{info.label} works on this computer: there is no service to ask.")
+    check_access(info, around)
     key = key_of(info)
     with TemporaryDirectory() as folder:
         http = Http(
@@ -281,7 +321,7 @@ def generate(
     library: Library,
     *,
     again: bool = False,
-    blender: str | None = None,
+    around: Surroundings = NOTHING_AROUND,
     on_news: Callable[[News], None] = lambda news: None,
 ) -> News:
     """Make the model of a request, and return when it is there. What was bought before is not bought again.
@@ -292,12 +332,12 @@ def generate(
         ImageTo3DError: why there is no model. Where nothing is to be gained from the job, it is deleted.
     """
     info = providers.info(draft.request.provider)
-    key_of(info)
+    check_access(info, around)
     patience_of(info)
     with library.locked() if info.paid else nullcontext():
         earlier = _bought_before(draft, library) if info.paid and not again else None
         folder = earlier or draft.create(library)
-    news = _brought(folder, blender=blender, on_news=on_news)
+    news = _brought(folder, around=around, on_news=on_news)
     if _is_worthless(news.job):
         folder.delete()
     return _result_or_error(news)
@@ -306,7 +346,7 @@ def generate(
 def _brought(
     folder: JobFolder,
     *,
-    blender: str | None = None,
+    around: Surroundings = NOTHING_AROUND,
     again: bool = False,
     take_over: bool = False,
     on_news: Callable[[News], None],
@@ -317,7 +357,7 @@ def _brought(
         if job.state.has_result:
             return News(folder, job, has_ended=True)
         again = False
-        news = run_to_the_end(folder, blender=blender, take_over=take_over, on_news=on_news)
+        news = run_to_the_end(folder, around=around, take_over=take_over, on_news=on_news)
         if news.job.state.is_final or not folder.is_claimed():
             return news
 
@@ -356,7 +396,7 @@ def finish(
     folder: JobFolder,
     *,
     again: bool = False,
-    blender: str | None = None,
+    around: Surroundings = NOTHING_AROUND,
     take_over: bool = False,
     on_news: Callable[[News], None] = lambda news: None,
 ) -> News:
@@ -368,7 +408,7 @@ def finish(
         JobBusy: a worker on another machine claims it.
         ImageTo3DError: why there is no model.
     """
-    return _result_or_error(_brought(folder, blender=blender, again=again, take_over=take_over, on_news=on_news))
+    return _result_or_error(_brought(folder, around=around, again=again, take_over=take_over, on_news=on_news))
 
 
 def cancel(folder: JobFolder, *, take_over: bool = False) -> Job:
@@ -419,7 +459,7 @@ def _info(folder: JobFolder) -> ProviderInfo:
 def run_to_the_end(
     folder: JobFolder,
     *,
-    blender: str | None = None,
+    around: Surroundings = NOTHING_AROUND,
     take_over: bool = False,
     on_news: Callable[[News], None] = lambda news: None,
 ) -> News:
@@ -428,7 +468,7 @@ def run_to_the_end(
     Raises:
         Paused: Ctrl-C.
     """
-    runner = Runner(blender=blender, take_over=take_over)
+    runner = Runner(around=around, take_over=take_over)
     runner.start(folder)
     try:
         return _last_news(runner, on_news)

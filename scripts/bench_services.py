@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What users of a paid service wait for besides the service. Started by scripts/bench, in an environment of the tests."""
+"""What users of a paid service wait for besides the service. Started by scripts/bench."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def glb(size: int) -> bytes:
     text += b" " * (-len(text) % 4)
     body = bytes(empty + -empty % 4)
     head = struct.pack("<4sII", b"glTF", 2, 12 + 8 + len(text) + 8 + len(body))
-    return b"".join([head, struct.pack("<I4s", len(text), b"JSON"), text, struct.pack("<I4s", len(body), b"BIN\0"), body])
+    return b"".join(
+        [head, struct.pack("<I4s", len(text), b"JSON"), text, struct.pack("<I4s", len(body), b"BIN\0"), body]
+    )
 
 
 def environment(folder: Path, server: ModelsLabServer) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import User, draw_disc
+from .conftest import KEY, User, draw_disc
 
 
 def everything_below(folder: Path) -> set[str]:
@@ -318,3 +318,22 @@ def test_the_result_of_a_batch_can_be_found_by_its_job(user: User, cup: Path, tm
     library = tmp_path / "out" / ".image_to_3d"
     (listed,) = user.run("jobs", "list", "--library", library, "--json").lines
     assert json.loads((library / listed["job"] / "job.json").read_bytes())["state"] == "ready"
+
+
+def test_a_user_who_is_offline_is_told_so_before_anything_is_done() -> None:
+    """What Blender's "Allow Online Access" switches off; a server on this computer may be asked in any case."""
+    from blender_image_to_3d import providers, runner
+    from blender_image_to_3d.errors import Unreachable
+
+    offline = runner.Surroundings(is_online=False)
+    for provider_id in providers.ids():
+        info = providers.info(provider_id)
+        is_remote = info.base_url is not None and "127.0.0.1" not in info.base_url
+        with pytest.MonkeyPatch.context() as environment:
+            for name in info.key_variables:
+                environment.setenv(name, KEY)
+            if not is_remote:
+                runner.check_access(info, offline)
+                continue
+            with pytest.raises(Unreachable, match="network"):
+                runner.check_access(info, offline)

@@ -20,6 +20,7 @@ class BlenderHost(cli.Host):
 
     def __init__(self) -> None:
         self.blender = bpy.app.binary_path or None
+        self.is_online = bpy.app.online_access
         with suppress(ModuleNotFoundError):  # the command itself says what is missing
             from .scripting import Exporter
 

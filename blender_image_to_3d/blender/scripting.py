@@ -55,7 +55,7 @@ def generate(
             placement=placement,
             name=name,
         )
-        done = runner.generate(request, library, again=again, blender=bpy.app.binary_path or None)
+        done = runner.generate(request, library, again=again, around=_surroundings())
     # Selecting it in Edit Mode, say, would end what the user is doing.
     return import_into_scene(done.folder, done.job, select=bpy.context.mode == "OBJECT")
 
@@ -105,6 +105,10 @@ def _side(name: str) -> View:
     if name not in list(View):
         raise BadOption(f'"{name}" is not a side.', hint=f"The sides are: {', '.join(View)}.")
     return View(name)
+
+
+def _surroundings() -> runner.Surroundings:
+    return runner.Surroundings(bpy.app.binary_path or None, bpy.app.online_access)
 
 
 def _front(picture: Path | bpy.types.Image, folder: Path) -> tuple[Path, str]:
