@@ -13,9 +13,7 @@ from .errors import OutcomeUnknown
 from .library import JobFolder
 from .models import Job, JobState, Problem, ResultFile
 from .provider import Finished, ProviderInfo
-
-FINISHED = "finished.json"
-"""In the result folder, and so there exactly when the result is whole: what the provider said of it."""
+from .results import FINISHED
 
 
 def recovered(job: Job, info: ProviderInfo, folder: JobFolder) -> Job:

@@ -39,7 +39,8 @@ from .mesh import formats, glb
 from .models import Job, JobState, Picture, Problem, Start, View
 from .pictures.handed_over import Prepared, Wanted, prepare
 from .provider import Finished, Handle, Pending, Provider, ProviderInfo
-from .recovery import FINISHED, ready, recovered
+from .recovery import ready, recovered
+from .results import FINISHED
 
 log = logging.getLogger(__name__)
 
@@ -196,6 +197,8 @@ class _Run:
         is_unknown = isinstance(error, OutcomeUnknown) or (self._is_buying and not is_sure)
         if is_unknown:
             problem = problem.evolve(charged=Charged.MAYBE, hint=OutcomeUnknown.default_hint)
+        elif self._is_buying and isinstance(error, BadResult) and problem.charged is Charged.NO:
+            problem = problem.evolve(charged=Charged.MAYBE)  # it was answered with something
         elif self._was_accepted and problem.charged is not Charged.YES and self.job.state is JobState.DOWNLOADING:
             problem = problem.evolve(charged=Charged.YES)
         elif self._was_accepted and problem.charged is Charged.NO and not isinstance(error, GenerationFailed):

@@ -23,6 +23,7 @@ BINARY_STL = b"solid not text".ljust(80, b" ") + struct.pack("<I", 2) + bytes(10
         (b'{"asset": {"id": 7}, "error": "no credit"}', Format.JSON),
         (b'{"detail": "Not found"}', Format.JSON),
         (b"[1, 2]", Format.JSON),
+        (b"{\x14\x2e\xbf[\0\0\0", None),
         (b"# Blender\r\nmtllib a.mtl\r\no Cube\r\nv 1 2 3\r\n", Format.OBJ),
         (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n", Format.OBJ),
         (b"v 0 0 0\nvn 0 0 1\nv 1 0", Format.OBJ),
@@ -42,7 +43,12 @@ BINARY_STL = b"solid not text".ljust(80, b" ") + struct.pack("<I", 2) + bytes(10
         (b"value 1\n", None),
         (b"# only a comment\n", None),
         (b"solid ground for a novel\n", None),
-        (b"\x89PNG\r\n\x1a\n", None),
+        (b'{"accessors": [{"bufferView": 0, "componentType": 5126}, ', Format.GLTF),
+        (b"\x89PNG\r\n\x1a\n", Format.PNG),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", Format.JPEG),
+        (b"RIFF\n\x1a\0\0WEBPVP8 ", Format.WEBP),
+        (b"RIFF\x24\0\0\0WAVEfmt ", None),
+        (b"\0\0\0\x18ftypmp42", None),
         (b"ground truth\nfor all\n", None),
     ],
 )
@@ -58,7 +64,9 @@ def test_a_binary_stl_is_known_by_its_size_even_if_it_says_solid() -> None:
 
 
 def test_only_what_can_be_imported_counts_as_a_mesh() -> None:
-    assert {format for format in Format if not format.is_mesh} == {Format.ZIP, Format.HTML, Format.JSON}
+    pictures = {Format.PNG, Format.JPEG, Format.WEBP}
+    assert {format for format in Format if format.is_picture} == pictures
+    assert {format for format in Format if not format.is_mesh} == {*pictures, Format.ZIP, Format.HTML, Format.JSON}
     assert Format.GLB.suffix == ".glb"
 
 

@@ -98,6 +98,7 @@ def test_the_key_is_in_no_argument_and_the_worker_gets_it_all_the_same(user: Use
         ("poll", 1, "failed", "yes", 1),
         ("html", 1, "failed", "maybe", 1),
         ("empty", 1, "failed", "maybe", 1),
+        ("picture", 1, "failed", "maybe", 1),
     ],
 )
 def test_every_failure_says_what_happened_and_what_it_cost(
@@ -321,7 +322,7 @@ def test_a_request_that_is_under_way_is_followed_not_bought_again(user: User, cu
     assert len(user.sold) == 1 and len(user.jobs()) == 1
 
 
-@pytest.mark.parametrize("fails", ["html", "empty", "poll", "unknown", "reset", "bug"])
+@pytest.mark.parametrize("fails", ["html", "empty", "picture", "poll", "unknown", "reset", "bug"])
 def test_what_a_synchronous_service_was_paid_for_is_not_bought_again_without_a_word(
     user: User, cup: Path, fails: str
 ) -> None:

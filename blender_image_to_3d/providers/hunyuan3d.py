@@ -24,7 +24,7 @@ from ..errors import BadOption, BadResult, GenerationFailed, Unreachable
 from ..http import Base64File, take_out_base64
 from ..models import GenerationRequest, View
 from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
-from ..results import named_by_content
+from ..results import adopt
 
 if TYPE_CHECKING:
     from ..http import Http, Reply
@@ -146,7 +146,7 @@ class Hunyuan3D(Provider):
         context.report("Working, without saying how far it is")
         reply = context.http.buy("/generate", body, into="model", explain=_explain_generate)
         assert reply.file is not None
-        return Finished(files=(named_by_content(reply.file),), seed=options.seed)
+        return Finished(files=adopt(reply.file), seed=options.seed)
 
     def account(self, http: Http, key: str | None) -> Account:
         """Look whether the server is there. Raises `Unreachable`, or `GenerationFailed` for something else."""
@@ -170,7 +170,7 @@ class Hunyuan3D(Provider):
                 if not model.is_file():
                     raise BadResult("Hunyuan3D says that the model is complete, and sends none.", hint=_SERVER_WINDOW)
                 reply.file.unlink()
-                return Finished(files=(named_by_content(model),))
+                return Finished(files=adopt(model))
             case "error" | "failed":
                 raise _failed(status.message)
             case "texturing":

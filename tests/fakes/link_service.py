@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from ..http import Base64File
 from ..models import GenerationRequest, View
 from ..provider import Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
-from ..results import named_by_content
+from ..results import adopt
 
 
 class _Made(BaseModel):
@@ -44,4 +44,4 @@ class LinkService(Provider):
 
     def poll(self, handle: Handle, context: Context) -> Pending | Finished:
         file = context.http.download(str(context.links["url"]), "model")
-        return Finished(files=(named_by_content(file),), cost=f"{handle['credits']} credits")
+        return Finished(files=adopt(file), cost=f"{handle['credits']} credits")

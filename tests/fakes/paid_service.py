@@ -29,7 +29,19 @@ class PaidOptions(Options):
     polls: int = Field(default=2, ge=0, title="Polls", description="How often it says that it works")
     submit_seconds: float = Field(default=0.0, ge=0, title="Submit", description="How long the request takes")
     fails: Literal[
-        "", "key", "credit", "refused", "unknown", "crash", "bug", "html", "empty", "offline", "poll", "reset"
+        "",
+        "key",
+        "credit",
+        "refused",
+        "unknown",
+        "crash",
+        "bug",
+        "html",
+        "empty",
+        "offline",
+        "poll",
+        "reset",
+        "picture",
     ] = Field(default="", title="Fails", description="How it fails")
     seed: int = Field(default=0, title="Seed", description="For the service's dice")
 
@@ -67,6 +79,8 @@ class PaidService(Provider):
                 os._exit(7)
             case "reset":
                 raise ConnectionResetError("connection reset by peer")
+            case "picture":
+                raise errors.BadResult("What the service made is not a model but a picture.")
             case "bug":
                 raise ValueError(f"the key was {context.key}")
         return Pending(handle={"ticket": ticket, "polls": options.polls, "fails": options.fails}, message="Working")
