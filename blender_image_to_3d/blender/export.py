@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import filecmp
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 import bpy
 
-from .. import system
+from .. import output, system
 from ..errors import BadOption, StorageError
 from . import foreign
 from .scratch import scratch_scene, shown
@@ -71,8 +70,7 @@ def save(objects: Sequence[bpy.types.Object], path: Path) -> None:
         with tempfile.TemporaryDirectory(prefix=".image_to_3d-", dir=path.parent, ignore_cleanup_errors=True) as folder:
             _write(objects, Path(folder, path.name))
             _check_room(Path(folder))
-            _check_companions(Path(folder), path)
-            _move_all(Path(folder), path)
+            output.move_together(Path(folder), path)
     except OSError as error:
         raise StorageError(f'"{path}" cannot be written: {system.explain(error)}.') from error
 
@@ -139,25 +137,3 @@ def _check_room(folder: Path) -> None:
     probe = folder / "~"
     probe.write_bytes(bytes(_PROBE_BYTES))
     probe.unlink()
-
-
-def _check_companions(folder: Path, path: Path) -> None:
-    """Raise if a file beside a new `path` would replace one with another content: it may be the user's."""
-    if path.exists():
-        return
-    for draft in _companions(folder, path):
-        target = path.parent / draft.relative_to(folder)
-        if target.exists() and not (target.is_file() and filecmp.cmp(draft, target, shallow=False)):
-            raise StorageError(f'"{target}" belongs to "{path.name}", but exists and is kept.')
-
-
-def _companions(folder: Path, path: Path) -> list[Path]:
-    return [each for each in folder.rglob("*") if each.is_file() and each != folder / path.name]
-
-
-def _move_all(folder: Path, path: Path) -> None:
-    """Move what was written into the folder of `path`, which comes last: it refers to the others."""
-    for each in [*_companions(folder, path), folder / path.name]:
-        target = path.parent / each.relative_to(folder)
-        target.parent.mkdir(exist_ok=True, parents=True)
-        system.replace(each, target)
