@@ -18,7 +18,7 @@ import bpy
 from .. import system
 from ..errors import BadResult, StorageError
 from ..mesh.formats import HEAD_SIZE, Format, detect
-from . import foreign
+from . import foreign, reference
 
 _NGON_MARK = b"FB_ngon_encoding"
 
@@ -69,11 +69,17 @@ class Content:
 def read(files: Sequence[Path]) -> Content:
     """Import the first of `files` into the scene that the context shows; the others are found beside it.
 
+    A picture becomes a plane that shows it.
+
     Raises:
         BadResult: it is not a model, or Blender cannot read it.
         StorageError: it is missing, or this Blender has no importer for it.
     """
     kind = _kind_of(files[0])
+    if kind.is_picture:
+        with _staged(files[:1], kind.suffix) as picture:
+            reference.add_plane(picture)
+        return Content(has_ngons=False)
     reader = _READERS[kind]
     operator = _operator(reader, kind)
     with _staged(files, kind.suffix) as model:
@@ -101,7 +107,7 @@ def _kind_of(model: Path) -> Format:
     if not head:
         raise BadResult(f'"{model.name}" is empty.')
     kind = detect(head, size)
-    if kind not in _READERS:
+    if kind is None or not (kind in _READERS or kind.is_picture):
         what = "no model file" if kind is None else f"a {kind.suffix} file, not a model"
         raise BadResult(f'"{model.name}" is {what}.')
     return kind
@@ -156,10 +162,14 @@ def _gltf_json(model: Path) -> bytes:
 
 
 def _pack_images(folder: Path) -> None:
-    """Take in the images that were loaded from `folder`, which is about to vanish."""
+    """Take in the images that were loaded from `folder`, which is about to vanish.
+
+    Those from elsewhere stay unpacked, and are taken out later: a model has no business in the user's other folders.
+    """
+    folder = folder.resolve()
     for image in bpy.data.images:
         if image.packed_file or image.source != "FILE" or image.library:
             continue
-        path = Path(bpy.path.abspath(image.filepath))
+        path = Path(bpy.path.abspath(image.filepath)).resolve()  # what it says may lead out again
         if path.is_relative_to(folder) and path.is_file():
             image.pack()

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
+import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -507,6 +509,130 @@ def test_a_missing_picture_does_not_make_the_model_pink(
 
     assert not bpy.data.images
     assert not [node for node in root.active_material.node_tree.nodes if node.type == "TEX_IMAGE"]
+
+
+def test_an_archive_with_folders_shows_its_texture(package: ModuleType, importer: Any, tmp_path: Path) -> None:
+    made, arrived = tmp_path / "made", tmp_path / "arrived"
+    made.mkdir()
+    arrived.mkdir()
+    given.textured_monkey(made, "my skin.png")
+    text = given.write(made / "Model 7.obj").with_suffix(".mtl").read_text()
+    text = re.sub(r"map_Kd .*", r"map_Kd C:\\Users\\me\\Textures\\My Skin.png\nbump /etc/bump.png", text)
+    with zipfile.ZipFile(arrived / "model", "w") as file:
+        file.writestr("out/mats/Model 7.mtl", text)
+        file.write(made / "Model 7.obj", "out/model.obj")
+        file.write(made / "my skin.png", "out/textures/my skin.png")
+    given.new_file()
+    names = given.module(package, "results").adopt(arrived / "model")
+    assert names == ("model.obj", "Model_7.mtl", "my_skin.png")
+
+    root = importer.import_job(given.job(package), [arrived / name for name in names])
+
+    [image] = bpy.data.images
+    assert [node.image for node in root.active_material.node_tree.nodes if node.type == "TEX_IMAGE"] == [image]
+    assert tuple(image.size) == (16, 16) and image.packed_file and image.filepath == "//my_skin.png"
+
+
+@pytest.mark.parametrize("reference", ["{folder}/mine.png", "../../../../../../../../..{folder}/mine.png"])
+def test_a_model_cannot_bring_in_a_picture_of_the_users(
+    package: ModuleType, importer: Any, tmp_path: Path, reference: str
+) -> None:
+    given.textured_monkey(tmp_path, "mine.png")
+    given.new_file()
+    (tmp_path / "model.obj").write_text("mtllib a.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 1\nusemtl a\nf 1 2 3\n")
+    (tmp_path / "a.mtl").write_text(f"newmtl a\nmap_Kd {reference.format(folder=tmp_path)}\n")
+
+    root = importer.import_job(given.job(package), [tmp_path / "model.obj", tmp_path / "a.mtl"])
+
+    assert not bpy.data.images
+    assert not [node for node in root.active_material.node_tree.nodes if node.type == "TEX_IMAGE"]
+
+
+def draw(path: Path, colours: str) -> Path:
+    """A picture of 32 x 16 pixels, as `colours` ("RGBA", "RGB" or "BW") says; its lower left corner is red or grey."""
+    scene = bpy.data.scenes.new("Draw")
+    settings = scene.render.image_settings
+    settings.file_format = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP"}[path.suffix]
+    settings.color_mode = colours
+    image = bpy.data.images.new("Draw", 32, 16, alpha=colours == "RGBA")
+    pixels = np.full((16, 32, 4), (0.2, 0.2, 0.2, 1.0), dtype=np.float32)
+    pixels[:8, :16] = (1.0, 0.0, 0.0, 1.0)
+    if colours == "RGBA":
+        pixels[8:, 16:, 3] = 0.0
+    image.pixels.foreach_set(pixels.ravel())
+    image.save_render(str(path), scene=scene)
+    given.new_file()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "colours"),
+    [("a.png", "RGBA"), ("a.png", "RGB"), ("a.png", "BW"), ("a.jpg", "RGB"), ("a.webp", "RGBA"), ("a.webp", "RGB")],
+)
+def test_a_picture_becomes_a_plane_that_stands_and_faces_the_front(
+    package: ModuleType, importer: Any, tmp_path: Path, name: str, colours: str
+) -> None:
+    picture = draw(tmp_path / name, colours)
+    bpy.context.scene.cursor.location = SPOT
+    situation, before = given.situation(), given.datablocks()
+
+    root = importer.import_job(given.job(package, placement={"height": 3.0}), [picture])
+    picture.unlink()
+
+    low, high = given.box(root)
+    assert root.type == "MESH" and root.name == root.data.name == root.active_material.name == "Cup"
+    assert is_plain(root) and given.close(bottom(root), SPOT) and given.close(high - low, (6, 0, 3))
+    [face] = root.data.polygons
+    assert given.close(face.normal, (0, -1, 0))
+    uvs = {
+        (round(corner.uv.x), round(corner.uv.y)): root.data.vertices[loop.vertex_index].co
+        for corner, loop in zip(root.data.uv_layers.active.data, root.data.loops, strict=True)
+    }
+    assert given.close(uvs[0, 0], (-3, 0, 0)) and given.close(uvs[1, 1], (3, 0, 3))
+    [image] = bpy.data.images
+    assert image.packed_file and image.filepath == f"//Cup{picture.suffix}" and tuple(image.size) == (32, 16)
+    links = {link.to_socket.name: link.from_socket.name for link in root.active_material.node_tree.links}
+    assert links["Base Color"] == "Color" and links.get("Alpha") == ("Alpha" if colours == "RGBA" else None)
+    assert root["image_to_3d_job"] == "2026-cup"
+    assert given.situation() == situation
+    kinds = sorted(name.split()[0] for uid, name in given.datablocks().items() if uid not in before)
+    assert kinds == ["Image", "Material", "Mesh", "Object"]
+
+
+def test_a_picture_can_be_asked_for_as_a_model(package: ModuleType, tmp_path: Path) -> None:
+    models, library = given.module(package, "models"), given.module(package, "library")
+    folder = library.JobFolder(tmp_path / "2026-cup")
+    folder.result.mkdir(parents=True)
+    picture = draw(folder.result / "picture.png", "RGB")
+    result = models.ResultFile(file=picture.name, sha256=given.DIGEST, size_bytes=picture.stat().st_size)
+    job = given.job(package).evolve(state=models.JobState.READY, results=(result,))
+
+    given.module(package, "output").deliver(
+        folder, job, tmp_path / "cup.glb", exporter=given.module(package, "blender.scripting").Exporter()
+    )
+
+    facts = given.module(package, "mesh.glb").inspect(tmp_path / "cup.glb")
+    assert (facts.triangles, facts.images, facts.external_files) == (2, 1, 0)
+
+
+def test_a_picture_that_is_none_is_told(package: ModuleType, importer: Any, errors: Any, tmp_path: Path) -> None:
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40))
+    before = given.datablocks()
+    with pytest.raises(errors.BadResult, match=r'Blender cannot read "picture\.png"'):
+        importer.import_job(given.job(package), [tmp_path / "picture.png"])
+    assert given.datablocks() == before
+
+
+def test_a_video_beside_the_model_is_left_alone(
+    package: ModuleType, importer: Any, monkey: Callable[[str], list[Path]]
+) -> None:
+    files = monkey(".obj")
+    video = files[0].with_name("turn.mp4")
+    video.write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
+
+    importer.import_job(given.job(package), [*files, video])
+
+    assert len(bpy.data.images) == 1 and not bpy.data.movieclips and video.exists()
 
 
 def test_colours_of_the_vertices_are_shown(package: ModuleType, importer: Any, tmp_path: Path) -> None:
