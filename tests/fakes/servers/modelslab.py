@@ -22,7 +22,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import unquote
 
 import numpy as np
@@ -284,7 +284,7 @@ class ModelsLabServer(Server):
         self.cdn = ResultHost(key, self.complaints, tls)
         super().__init__(self._answer, tls=tls)
 
-    def __enter__(self) -> ModelsLabServer:
+    def __enter__(self) -> Self:
         self.cdn.__enter__()
         super().__enter__()
         return self
