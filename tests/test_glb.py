@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blender_image_to_3d.mesh import glb
+from blender_image_to_3d.mesh import glb, glb_writer
 from blender_image_to_3d.offline_shape import generator
 
 from . import shapes
@@ -46,7 +46,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def encoded(shape: generator.Shape, name: str = "Toy") -> bytes:
-    return glb.encode(
+    return glb_writer.encode(
         positions=shape.positions, quads=shape.quads, uvs=shape.uvs, texture_png=png(shape.texture), name=name
     )
 
@@ -193,7 +193,7 @@ def test_the_same_shape_gives_the_same_bytes(shape: generator.Shape, data: bytes
 def test_arrays_that_do_not_fit_together_are_refused(shape: generator.Shape, change: dict[str, Any]) -> None:
     arrays: dict[str, Any] = {"positions": shape.positions, "quads": shape.quads, "uvs": shape.uvs} | change
     with pytest.raises(ValueError, match=r"mesh needs|uvs must|does not exist|finite"):
-        glb.encode(**arrays, texture_png=b"", name="")
+        glb_writer.encode(**arrays, texture_png=b"", name="")
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

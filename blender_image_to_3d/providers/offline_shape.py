@@ -92,7 +92,7 @@ class OfflineShape(Provider):
             BadPicture: there is no subject in the picture.
         """
         # Only a worker comes here. Whoever just wants to know the options should not wait for numpy.
-        from ..mesh import glb
+        from ..mesh import glb_writer
         from ..offline_shape import generator
         from ..pictures import pixels, png
 
@@ -104,7 +104,7 @@ class OfflineShape(Provider):
         except generator.EmptyMask as error:
             raise BadPicture(f'"{request.views[View.FRONT].name}": {error}') from None
         context.report("Writing the model")
-        data = glb.encode(
+        data = glb_writer.encode(
             positions=shape.positions,
             quads=shape.quads,
             uvs=shape.uvs,
