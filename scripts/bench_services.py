@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,7 +74,7 @@ def environment(folder: Path, server: ModelsLabServer) -> dict[str, str]:
 def waiting(folder: Path, picture: Path) -> None:
     """The whole command against the seconds that the service works."""
     with SlowLab(KEY, {"glb": glb(2_000_000)}, polls=FOR_EVER) as server:
-        found: dict[float, list[float]] = {}
+        found: dict[float, list[tuple[float, float]]] = {}
         for seconds in WORK_SECONDS:
             server.seconds = seconds
             command = [sys.executable, "-m", "blender_image_to_3d", "generate", str(picture), "--provider", "modelslab"]
@@ -81,11 +82,16 @@ def waiting(folder: Path, picture: Path) -> None:
             subprocess.run(
                 [*command, "--again"], cwd=ROOT, env=environment(folder, server), capture_output=True, check=True
             )
-            found.setdefault(seconds, []).append(time.perf_counter() - started - seconds)
+            whole = time.perf_counter() - started
+            job = json.loads((max((folder / "library").glob("2*")) / "job.json").read_bytes())
+            journalled = datetime.fromisoformat(job["updated"]) - datetime.fromisoformat(job["created"])
+            found.setdefault(seconds, []).append((journalled.total_seconds() - seconds, whole - seconds))
     for seconds, extra in found.items():
         is_fast = seconds < FAST_JOB_SECONDS
         target = "under 0.5 s" if is_fast else f"under {seconds * 0.05:.1f} s"
-        row(f"a service that works {seconds:.0f} s: what we add", f"{statistics.median(extra):.2f} s", target)
+        ours, whole = (statistics.median(values) for values in zip(*extra, strict=True))
+        row(f"a service that works {seconds:.0f} s: what the job adds", f"{ours:.2f} s", target)
+        row("  what the whole command adds", f"{whole:.2f} s", "")
 
 
 def downloading(folder: Path, picture: Path) -> None:
