@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+import pytest
+
 from .fakes.servers.loopback import refused_port
 
 _PATIENCE_SECONDS = 60
@@ -28,6 +30,17 @@ def find_prism() -> str:
             "@stoplight/prism-cli@5.14.2, and set PRISM to FOLDER/node_modules/.bin/prism."
         )
     return program
+
+
+def _is_missing() -> bool:
+    try:
+        find_prism()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+needs_prism = pytest.mark.skipif(_is_missing(), reason="Prism is missing: see tests/prism.py")
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from .fakes.servers.modelslab import (
     queue_full,
     textured_obj,
 )
-from .prism import find_prism, prism
+from .prism import needs_prism, prism
 
 KEY = "ML-7Yq3vT"
 MODELS = {"glb": b"glTF" + b"\2" * 500, "obj": b"o model\n", "stl": b"solid\n", "ply": b"ply\n"}
@@ -120,11 +120,6 @@ LEGACY_BROKEN: list[tuple[str, Any]] = [
     ("ss_sampling_steps", 12),
     ("webhook", None),
 ]
-try:
-    find_prism()
-    PRISM_IS_MISSING = False
-except FileNotFoundError:
-    PRISM_IS_MISSING = True
 
 
 @pytest.fixture
@@ -526,7 +521,7 @@ def test_calls_at_once_get_ids_of_their_own(server: ModelsLabServer) -> None:
     assert (server.billable, len(server.jobs)) == (20, 20)
 
 
-@pytest.mark.skipif(PRISM_IS_MISSING, reason="Prism is missing: see tests/prism.py")
+@needs_prism
 def test_the_documents_own_schema_agrees() -> None:
     """It requires `image`, which its own example lacks, and knows nothing of what the fake forbids beyond it."""
     right = {**V6_EXAMPLE, "image": FOREIGN}

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
-from .conftest import KEY, User, draw_disc
+from .conftest import KEY, ROOT, User, draw_disc
 from .fakes.servers.modelslab import (
     FAILURES,
     RANDOM_SEED,
@@ -19,6 +20,7 @@ from .fakes.servers.modelslab import (
     queue_full,
     textured_obj,
 )
+from .prism import needs_prism, prism
 from .services import MODELS, SERVICES, Service
 from .test_worker import option, state
 
@@ -266,3 +268,28 @@ def test_instant_mesh_sends_what_its_page_says(user: User, cup: Path, older: Mod
     assert sent == {**chosen, "image": next(iter(older.uploads))}
     assert (tmp_path / "cup.obj").read_bytes() == MODELS["obj"]
     assert json.dumps(user.jobs()[0]["seed"]) == "5"
+
+
+WAYS: list[dict[str, object]] = [
+    {},
+    {"output_format": "obj", "render": True, "temp": "yes", "webhook": "https://example.com/hook", "track_id": "7"},
+    {"ss_sampling_steps": 1, "slat_sampling_steps": 50, "mesh_simplify": 0.98, "resolution": 512, "seed": 9},
+]
+
+
+@needs_prism
+def test_the_service_s_own_schema_accepts_what_we_send(user: User, cup: Path, lab: ModelsLabServer) -> None:
+    """The schema demands `image` and describes `init_image`: a slip of the document, for which both are sent."""
+    for chosen in WAYS:
+        assert user.run("generate", cup, *V6, *option(**chosen)).status == 0
+    bodies = [seen.body for seen in lab.seen if seen.path == "/api/v6/3d/image_to_3d"]
+    assert len(bodies) == len(WAYS)
+    with prism(ROOT / "tests" / "data" / "modelslab_v6_openapi.yaml") as url:
+
+        def sent(body: bytes) -> requests.Response:
+            headers = {"Content-Type": "application/json"}
+            return requests.post(f"{url}/3d/image_to_3d", body, headers=headers, timeout=30)
+
+        assert [sent(body).headers.get("sl-violations") for body in bodies] == [None] * len(WAYS)
+        as_described = {name: value for name, value in json.loads(bodies[0]).items() if name != "image"}
+        assert "image" in sent(json.dumps(as_described).encode()).headers["sl-violations"]
