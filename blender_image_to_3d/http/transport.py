@@ -32,6 +32,8 @@ USER_AGENT = "blender-image-to-3d"
 
 _PIECE_BYTES = 256 * 1024
 _GLANCE_SECONDS = 0.1
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds of silence before the first sign of life, between two, and how many may go unanswered."""
 _ENCODINGS = {"gzip", "x-gzip", "deflate"}
 
 
@@ -232,6 +234,7 @@ class _Call:
     def _connected(self, address: Address, port: int) -> socket.socket:
         connection = socket.create_connection((str(address), port), self.request.connect_seconds)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _keep_alive(connection)
         return connection
 
     def wait_for_answer(self, connection: socket.socket) -> None:
@@ -255,6 +258,17 @@ class _Call:
         return Broken(why) if self.is_connected else NotSent(why, is_lasting=is_certificate)
 
 
+def _keep_alive(connection: socket.socket) -> None:
+    """Show signs of life while a service thinks for minutes, and notice when it is gone.
+
+    Routers forget a silent connection after some minutes; then the answer to a purchase would never arrive.
+    """
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEP_ALIVE.items():
+        if hasattr(socket, name):  # macOS calls the first one TCP_KEEPALIVE, and old Windows has none
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 def _watched(call: _Call) -> dict[str, Any]:
     """Return connection pools whose connections go through `call`."""
 
@@ -262,6 +276,7 @@ def _watched(call: _Call) -> dict[str, Any]:
         def _new_conn(self: Any) -> socket.socket:
             if not call.is_checked:
                 connection: socket.socket = super()._new_conn()  # type: ignore[misc]
+                _keep_alive(connection)
                 return connection
             return call.open_socket(self.host, self.port)
 
