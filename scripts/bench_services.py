@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import statistics
 import struct
@@ -147,12 +146,20 @@ def work(picture: Path, url: str) -> None:
     library = Library(Path(os.environ["IMAGE_TO_3D_LIBRARY"]))
     folder = draft({View.FRONT: picture}, provider="modelslab").create(library)
     with folder.claim():
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = _peak_megabytes()
         job = worker.work(folder, Start(key=KEY, base_url=url))
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        after = _peak_megabytes()
     assert job.state == "ready", job
-    print(watch.seconds, (after - before) / 1024)
+    print(watch.seconds, after - before)
     folder.delete()
+
+
+def _peak_megabytes() -> float:
+    if sys.platform == "win32":
+        return 0.0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:

@@ -289,7 +289,7 @@ def test_a_worker_killed_at_any_moment_leaves_what_the_next_command_can_finish(
     bought = len(user.sold)
     answer = user.run("jobs", "resume", job["id"], "--output", tmp_path / "cup.ply")
     if job["state"] == "unknown":
-        assert bought == 1 and answer.status == 1 and "--again" in answer.errors
+        assert bought <= 1 and answer.status == 1 and "--again" in answer.errors
     else:
         assert answer.status == 0, (job, answer.errors)
         assert (tmp_path / "cup.ply").is_file() and state(user) == "ready"
