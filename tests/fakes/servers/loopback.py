@@ -113,7 +113,7 @@ class Server:
                 outer.seen.append(exchange.seen)
                 outer._answer_of(exchange, answer)(exchange)
 
-            do_GET = do_POST = do_CONNECT = do_PUT = _any
+            do_GET = do_POST = do_CONNECT = do_PUT = do_DELETE = _any
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass
