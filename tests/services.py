@@ -14,6 +14,7 @@ from .conftest import KEY, User
 from .fakes.servers.aimlapi import AimlApiServer
 from .fakes.servers.hunyuan3d import Hunyuan3DServer
 from .fakes.servers.loopback import Server
+from .fakes.servers.meshy import MeshyServer
 from .fakes.servers.modelslab import ModelsLabServer
 from .fakes.servers.one_min_ai import OneMinAiServer
 
@@ -109,6 +110,22 @@ def _one_min_ai(user: User) -> Iterator[Service]:
 
 
 @contextlib.contextmanager
+def _meshy(user: User) -> Iterator[Service]:
+    with MeshyServer(KEY, MODELS) as server:
+        user.environment |= {"MESHY_API_KEY": KEY, "IMAGE_TO_3D_MESHY_URL": f"{server.url}/openapi/v1"}
+        yield Service(
+            "meshy",
+            server,
+            server.cdn,
+            "/openapi/v1/image-to-3d",
+            "/openapi/v1/image-to-3d/",
+            None,
+            lambda: server.billable,
+            lambda: server.complaints,
+        )
+
+
+@contextlib.contextmanager
 def _hunyuan3d(user: User) -> Iterator[Service]:
     with Hunyuan3DServer("2.0", MODELS) as server:
         user.environment["IMAGE_TO_3D_HUNYUAN3D_URL"] = server.url
@@ -130,6 +147,7 @@ SERVICES: dict[str, Callable[[User], contextlib.AbstractContextManager[Service]]
     "modelslab_instantmesh": _modelslab("modelslab_instantmesh", "instantmesh"),
     "aimlapi": _aimlapi,
     "one_min_ai": _one_min_ai,
+    "meshy": _meshy,
     "hunyuan3d": _hunyuan3d,
 }
 
