@@ -193,7 +193,7 @@ class _Run:
         if isinstance(error, Paused):
             state = JobState.QUEUED if self.job.state is JobState.SUBMITTING else self.job.state
             return self._journal(state=state, progress=None, message="Paused")
-        problem = Problem.of(error)
+        problem = self._without_secrets(Problem.of(error))
         is_unknown = isinstance(error, OutcomeUnknown) or (self._is_buying and not is_sure)
         if is_unknown:
             problem = problem.evolve(charged=Charged.MAYBE, hint=OutcomeUnknown.default_hint)
@@ -210,6 +210,14 @@ class _Run:
         is_over = isinstance(error, (GenerationFailed, Cancelled)) and not isinstance(error, BadResult)
         handle = None if is_over else self.job.handle
         return self._journal(state=state, handle=handle, problem=problem, progress=None, message="")
+
+    def _without_secrets(self, problem: Problem) -> Problem:
+        """Whoever quotes a service, or a file of its, may quote the key with it."""
+        if not self.key:
+            return problem
+        return problem.evolve(
+            message=problem.message.replace(self.key, "***"), hint=problem.hint.replace(self.key, "***")
+        )
 
     # What a provider may use: see provider.Context.
 
