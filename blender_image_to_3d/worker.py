@@ -194,6 +194,8 @@ class _Run:
             state = JobState.QUEUED if self.job.state is JobState.SUBMITTING else self.job.state
             return self._journal(state=state, progress=None, message="Paused")
         problem = self._without_secrets(Problem.of(error))
+        # A bad answer to a question is not the service's word on what was charged, nor on what it makes.
+        is_last_word = isinstance(error, GenerationFailed) and not isinstance(error, BadResult)
         is_unknown = isinstance(error, OutcomeUnknown) or (self._is_buying and not is_sure)
         if is_unknown:
             problem = problem.evolve(charged=Charged.MAYBE, hint=OutcomeUnknown.default_hint)
@@ -201,14 +203,13 @@ class _Run:
             problem = problem.evolve(charged=Charged.MAYBE)  # it was answered with something
         elif self._was_accepted and problem.charged is not Charged.YES and self.job.state is JobState.DOWNLOADING:
             problem = problem.evolve(charged=Charged.YES)
-        elif self._was_accepted and problem.charged is Charged.NO and not isinstance(error, GenerationFailed):
+        elif self._was_accepted and problem.charged is Charged.NO and not is_last_word:
             problem = problem.evolve(charged=Charged.MAYBE)
         state = JobState.UNKNOWN if is_unknown else JobState.FAILED
         if isinstance(error, Cancelled):
             state = JobState.CANCELLED
-        # The service's last word: asking again would bring the same answer, and keep the user from trying anew.
-        is_over = isinstance(error, (GenerationFailed, Cancelled)) and not isinstance(error, BadResult)
-        handle = None if is_over else self.job.handle
+        # After the last word, asking again would bring the same answer, and keep the user from trying anew.
+        handle = None if is_last_word or isinstance(error, Cancelled) else self.job.handle
         return self._journal(state=state, handle=handle, problem=problem, progress=None, message="")
 
     def _without_secrets(self, problem: Problem) -> Problem:
