@@ -196,10 +196,9 @@ def reopen(folder: JobFolder, *, again: bool = False, take_over: bool = False) -
     if (job := folder.load()).state.has_result:
         return job
     with folder.claim(patience_seconds=0, take_over=take_over):
-        job = recovered(folder.load(), _info(folder), folder)
-        if not job.state.has_result:
-            job = _reopened(job, again=again)
-        return folder.save(job)
+        # Written down first: if it goes no further, everybody shall see why.
+        job = folder.save(recovered(folder.load(), _info(folder), folder))
+        return job if job.state.has_result else folder.save(_reopened(job, again=again))
 
 
 def _reopened(job: Job, *, again: bool) -> Job:
