@@ -459,7 +459,8 @@ class _Patience:
 
     def __init__(self, limits: Limits, seconds: float | None = None) -> None:
         self._limits = limits
-        self._seconds = limits.patience_seconds if seconds is None else seconds
+        # Nobody is more patient with one thing than the user is with all of it.
+        self._seconds = limits.patience_seconds if seconds is None else min(seconds, limits.patience_seconds)
         self.begin_anew()
 
     def begin_anew(self) -> None:
