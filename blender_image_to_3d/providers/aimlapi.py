@@ -13,7 +13,6 @@ What is known comes from the service's documents (aimlapi/api-docs):
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +28,7 @@ from ..errors import (
     ResultGone,
     Unreachable,
 )
-from ..http import Base64File, Http, Reply, said, take_out_base64
+from ..http import Base64File, Http, Reply, take_out_base64
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
@@ -47,6 +46,8 @@ _MODEL_NAMES = ("model_mesh", "model_glb", "model_urls", "pbr_model", "model", "
 _KINDS = ("glb", "fbx", "obj", "stl", "ply")
 _MODEL_SUFFIXES = (*(f".{kind}" for kind in _KINDS), ".zip", ".gltf")
 _MOST_LINKS = 8
+_DEEPEST = 50
+"""Of the objects in an answer: the deepest that was seen is 4."""
 _NEXT_LINK_SECONDS = 10.0
 
 
@@ -160,14 +161,15 @@ class AimlApi(Provider):
         assert reply.file is not None
         inline = context.result_folder / "inline"
         with reply.file.open("rb") as source:
-            answer = replace(reply, body=_without_file(source, inline)).object()
+            reply_without_file = replace(reply, body=_without_file(source, inline))
+        answer = reply_without_file.object()
         reply.file.unlink()
         facts = _facts(answer)
         if inline.exists() and inline.stat().st_size:
             return Finished(files=adopt(inline), **facts)
         links: list[JsonValue] = list(dict.fromkeys(_links(answer)))
         if not links:
-            words = said(json.dumps(answer).encode(), [context.key or ""])
+            words = reply_without_file.words
             quote = f': "{words}"' if words else ""
             raise BadResult(f"{self.info.label} says that it is done, and names no model{quote}.", charged=Charged.YES)
         return Pending(handle=facts, links={"models": links[:_MOST_LINKS]}, is_made=True, message="Downloading")
@@ -234,34 +236,38 @@ def _links(answer: dict[str, Any]) -> Iterator[str]:
     yield from _links_below(answer)
 
 
-def _links_at(value: Any) -> Iterator[str]:
+def _links_at(value: Any, depth: int = 0) -> Iterator[str]:
     """Yield the addresses in a value that stands where a model should: a file, files by kind, a list, an address."""
     match value:
+        case _ if depth > _DEEPEST:
+            return
         case str() if value.startswith(("https://", "http://")):
             yield value
         case {"url": str(link)}:
             yield link
         case dict():
             for kind in _KINDS:
-                yield from _links_at(value.get(kind))
+                yield from _links_at(value.get(kind), depth + 1)
         case list():
             for each in value:
-                yield from _links_at(each)
+                yield from _links_at(each, depth + 1)
 
 
-def _links_below(value: Any) -> Iterator[str]:
-    """Yield the addresses, at any depth, of files that are called models."""
+def _links_below(value: Any, depth: int = 0) -> Iterator[str]:
+    """Yield the addresses of files that are called models, as deep as makes sense."""
     match value:
+        case _ if depth > _DEEPEST:
+            return
         case {"url": str(link), **more}:
             names = (more.get("file_name"), more.get("content_type"), link.partition("?")[0])
             if any(_is_called_a_model(str(name).lower()) for name in names):
                 yield link
         case dict():
             for each in value.values():
-                yield from _links_below(each)
+                yield from _links_below(each, depth + 1)
         case list():
             for each in value:
-                yield from _links_below(each)
+                yield from _links_below(each, depth + 1)
 
 
 def _is_called_a_model(name: str) -> bool:
