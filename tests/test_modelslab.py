@@ -11,6 +11,8 @@ import pytest
 import requests
 
 from .conftest import KEY, ROOT, User, draw_disc
+from .fakes.servers import loopback
+from .fakes.servers.loopback import Exchange
 from .fakes.servers.modelslab import (
     FAILURES,
     RANDOM_SEED,
@@ -21,7 +23,7 @@ from .fakes.servers.modelslab import (
     textured_obj,
 )
 from .prism import needs_prism, prism
-from .services import MODELS, SERVICES, Service
+from .services import MODELS, SERVICES, Service, files_with
 from .test_worker import option, state
 
 V6 = ("--provider", "modelslab")
@@ -231,6 +233,25 @@ def test_the_key_does_not_follow_fetch_result_to_another_host(user: User, cup: P
     answer = user.run("generate", cup, *V6)
     assert answer.status == 0, answer.errors
     assert not any("fetch" in seen.path for seen in lab.cdn.seen)
+
+
+def test_a_key_in_fetch_result_is_not_written_down(user: User, cup: Path, lab: ModelsLabServer) -> None:
+    """The handle stands in job.json, which anybody may read."""
+
+    def answer(exchange: Exchange) -> None:
+        exchange.json({"status": "processing", "fetch_result": f"{lab.base_url}/v6/3d/fetch/7?key={KEY}"})
+
+    lab.fail("/api/v6/3d/image_to_3d", answer)
+    assert user.run("generate", cup, *V6).status == 1, "the fake does not know a job 7"
+    assert lab.count("POST", "/api/v6/3d/fetch/7") and files_with(user, KEY) == []
+
+
+def test_an_address_in_an_answer_that_says_processing_is_none_yet(user: User, cup: Path, lab: ModelsLabServer) -> None:
+    body = {"status": "processing", "output": [f"{lab.cdn.url}/out/not-there-yet.glb"]}
+    lab.fail("/api/v6/3d/fetch/", loopback.status(200, body=body), times=2)
+    answer = user.run("generate", cup, *V6)
+    assert answer.status == 0, answer.errors
+    assert not any("not-there-yet" in seen.path for seen in lab.cdn.seen)
 
 
 def test_the_enterprise_address(user: User, cup: Path, lab: ModelsLabServer) -> None:

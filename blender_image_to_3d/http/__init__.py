@@ -5,6 +5,7 @@ client.py      `Http`: get and ask (repeated), buy (once), download; what became
 transport.py   one request out, one reply in, over requests: what was sent, and what is cut off
 addresses.py   where a request may go: the key to its service only, a download never into a private network
 bodies.py      JSON and forms with files in them, in pieces: constant memory in both directions
+replies.py     types for what a reply need not say
 words.py       what a service says, made fit to be shown: no keys, no signed links, no HTML
 
 A request that may cost money is sent once (`Http.buy`). Everything else is repeated while the patience lasts, with

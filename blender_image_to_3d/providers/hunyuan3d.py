@@ -21,7 +21,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field
 
 from ..errors import BadOption, BadResult, GenerationFailed, Unreachable
-from ..http import Base64File, take_out_base64
+from ..http import Base64File, replies, take_out_base64
 from ..models import GenerationRequest, View
 from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
 from ..results import adopt
@@ -106,7 +106,7 @@ class _Sent(BaseModel):
 
 class _Status(BaseModel):
     status: str
-    message: str = ""
+    message: replies.Text = None
 
 
 class Hunyuan3D(Provider):
@@ -172,7 +172,7 @@ class Hunyuan3D(Provider):
                 reply.file.unlink()
                 return Finished(files=adopt(model))
             case "error" | "failed":
-                raise _failed(status.message)
+                raise _failed(status.message or "")
             case "texturing":
                 return Pending(handle=handle, message="Painting the model")
             case _:

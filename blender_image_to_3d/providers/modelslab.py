@@ -24,6 +24,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from ..errors import (
     AccountError,
+    BadResult,
     Busy,
     Charged,
     GenerationFailed,
@@ -33,7 +34,7 @@ from ..errors import (
     ResultGone,
     Unreachable,
 )
-from ..http import Base64File, Http, Reply, name_in
+from ..http import Base64File, Http, Reply, name_in, replies
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
@@ -150,45 +151,43 @@ class ModelsLabOptions(Options):
     )
 
 
-def _as_list(value: Any) -> list[Any]:
-    """`output` is a list, but also "" or null, or one address."""
-    return value if isinstance(value, list) else [value] if value else []
-
-
-def _as_object(value: Any) -> Any:
-    """PHP writes an empty object as an empty list."""
-    return value if isinstance(value, dict) else {}
-
-
-_Links = Annotated[list[str], BeforeValidator(_as_list)]
+def _addresses(texts: list[str]) -> list[str]:
+    return [each for each in texts if each.startswith(("https://", "http://"))]
 
 
 class _Meta(BaseModel):
-    seed: int | None = None
+    seed: replies.Whole = None
 
 
 class _Answer(BaseModel):
     """Success3DResponse, Processing3DResponse, and what else was seen."""
 
     status: str
-    id: int | str | None = None
-    eta: float | None = None
-    fetch_result: str | None = None
-    output: _Links = []
-    proxy_links: _Links = []
-    future_links: _Links = []
-    extra_assets: _Links = []
-    generation_time: float | None = Field(default=None, alias="generationTime")
-    meta: Annotated[_Meta, BeforeValidator(_as_object)] = _Meta()
+    id: replies.Id = None
+    eta: replies.Number = None
+    fetch_result: replies.Text = None
+    output: replies.Texts = []
+    proxy_links: replies.Texts = []
+    future_links: replies.Texts = []
+    extra_assets: replies.Texts = []
+    generation_time: replies.Number = Field(default=None, alias="generationTime")
+    meta: Annotated[_Meta, replies.AsObject] = _Meta()
+
+    @property
+    def is_made(self) -> bool:
+        """A success without any address is none yet."""
+        return self.status == "success" and any(map(_addresses, (self.output, self.proxy_links)))
 
     @property
     def links(self) -> Handle:
-        names = ("output", "proxy_links", "future_links", "extra_assets")
-        return {name: list(getattr(self, name)) for name in names if getattr(self, name)}
+        """The addresses in it; those of a result only if it is made, as they are fetched at once."""
+        names = (*(("output", "proxy_links") if self.is_made else ()), "future_links", "extra_assets")
+        found = {name: _addresses(getattr(self, name)) for name in names}
+        return {name: list(addresses) for name, addresses in found.items() if addresses}
 
 
 class _Uploaded(BaseModel):
-    output: _Links = Field(min_length=1)
+    output: replies.Texts = []
 
 
 class _Balance(BaseModel):
@@ -234,9 +233,12 @@ class ModelsLabProvider(Provider):
         except _WrongField as wrong:
             others = [name for name in _IMAGE_FIELDS if name != wrong.name]
             answer = self._bought(context, body | dict.fromkeys(others, address))
-        if answer.status != "success" and not (answer.id or answer.fetch_result):
+        # What stands in the handle anybody may read: not the query of an address, where a key may be.
+        fetch = answer.fetch_result.partition("?")[0] if answer.fetch_result else None
+        pending = _pending(answer, {"id": answer.id, "fetch": fetch})
+        if not pending.is_made and not (answer.id or fetch):
             raise OutcomeUnknown(f"{self.info.label} works on it, but does not say under which number.")
-        return _pending(answer, {"id": answer.id, "fetch": answer.fetch_result})
+        return pending
 
     def picture(self, request: GenerationRequest, context: Context) -> Path:
         """Return the one file that is uploaded."""
@@ -272,7 +274,9 @@ class ModelsLabProvider(Provider):
         return _pending(answer, handle, known=context.links)
 
     def _fetched(self, handle: Handle, context: Context) -> Finished:
-        links = {name: [str(link) for link in _as_list(value)] for name, value in context.links.items()}
+        links = {
+            name: [str(link) for link in value] for name, value in context.links.items() if isinstance(value, list)
+        }
         outputs, proxies, future = (_models_first(links.get(each, [])) for each in _LINKS_TO_MODEL)
         model = _first_of(context, [*outputs[:1], *proxies[:1], *future[:1]])
         beside, notes = _extras(context, [*outputs[1:], *links.get("extra_assets", [])])
@@ -298,7 +302,7 @@ class ModelsLabProvider(Provider):
 
         def explain(reply: Reply) -> None:
             answer = reply.json()
-            if isinstance(answer, dict) and answer.get("status") in {"error", "failed"}:
+            if isinstance(answer, dict) and answer.get("status") in ("error", "failed"):  # it may be of any type
                 raise self._error(reply, answer, charged, buys=buys)
 
         return explain
@@ -372,7 +376,10 @@ def _uploaded(context: Context, picture: Path, explain: Callable[[Reply], None])
     mime = inspect(picture).format.mime
     body = {"key": context.key, "base64_string": Base64File(picture, f"data:{mime};base64,")}
     reply = context.http.ask(_general(context.http.base_url, "/v6/base64_to_url"), body, explain=explain)
-    return reply.read(_Uploaded).output[0]
+    addresses = _addresses(reply.read(_Uploaded).output)
+    if not addresses:
+        raise BadResult("ModelsLab took the picture, and does not say where it is.")
+    return addresses[0]
 
 
 def _general(base_url: str, path: str) -> str:
@@ -382,17 +389,16 @@ def _general(base_url: str, path: str) -> str:
 
 
 def _pending(answer: _Answer, handle: Handle, known: Handle | None = None) -> Pending:
-    """Return where the work stands. A success without any address is none yet."""
-    is_made = answer.status == "success" and bool(answer.output or answer.proxy_links)
-    if is_made:
+    """Return where the work stands."""
+    if answer.is_made:
         more: Handle = {"seed": answer.meta.seed, "seconds": answer.generation_time}
         handle = handle | {name: value for name, value in more.items() if value is not None}
     return Pending(
         handle=handle,
         links={**(known or {}), **answer.links},
-        is_made=is_made,
-        message="Downloading" if is_made else "Working",
-        eta_seconds=None if is_made else answer.eta,
+        is_made=answer.is_made,
+        message="Downloading" if answer.is_made else "Working",
+        eta_seconds=None if answer.is_made else answer.eta,
     )
 
 

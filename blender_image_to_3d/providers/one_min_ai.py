@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 
 from ..errors import (
     BadResult,
@@ -26,7 +26,7 @@ from ..errors import (
     OutOfCredit,
     ResultGone,
 )
-from ..http import Form, FormFile, Reply
+from ..http import Form, FormFile, Reply, replies
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
@@ -45,28 +45,20 @@ class OneMinAiOptions(Options):
     """It has none: the documents name no parameter besides the picture."""
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value] if value else []
-
-
-def _as_object(value: Any) -> Any:
-    return value or {}
-
-
 class _TeamUser(BaseModel):
-    used_credit: float | None = Field(default=None, alias="usedCredit")
+    used_credit: replies.Number = Field(default=None, alias="usedCredit")
 
 
 class _Detail(BaseModel):
-    result: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=[], alias="resultObject")
+    result: replies.Texts = Field(default=[], alias="resultObject")
 
 
 class _Record(BaseModel):
     uuid: str = Field(min_length=1)
     status: str
-    detail: Annotated[_Detail, BeforeValidator(_as_object)] = Field(default=_Detail(), alias="aiRecordDetail")
-    team_user: Annotated[_TeamUser, BeforeValidator(_as_object)] = Field(default=_TeamUser(), alias="teamUser")
-    temporary_url: str | None = Field(default=None, alias="temporaryUrl")
+    detail: Annotated[_Detail, replies.AsObject] = Field(default=_Detail(), alias="aiRecordDetail")
+    team_user: Annotated[_TeamUser, replies.AsObject] = Field(default=_TeamUser(), alias="teamUser")
+    temporary_url: replies.Text = Field(default=None, alias="temporaryUrl")
 
 
 class _Answer(BaseModel):
@@ -80,16 +72,16 @@ class _Asked(BaseModel):
 
 
 class _Asset(BaseModel):
-    key: str = ""
+    key: replies.Text = None
 
 
 class _FileContent(BaseModel):
-    path: str = ""
+    path: replies.Text = None
 
 
 class _Uploaded(BaseModel):
-    asset: Annotated[_Asset, BeforeValidator(_as_object)] = _Asset()
-    file: Annotated[_FileContent, BeforeValidator(_as_object)] = Field(default=_FileContent(), alias="fileContent")
+    asset: Annotated[_Asset, replies.AsObject] = _Asset()
+    file: Annotated[_FileContent, replies.AsObject] = Field(default=_FileContent(), alias="fileContent")
 
 
 class _NotAsynchronous(GenerationFailed):
