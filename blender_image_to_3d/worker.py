@@ -179,9 +179,8 @@ class _Run:
         system.write_atomically(self.result_folder / FINISHED, finished.model_dump_json().encode())
         system.replace(self.result_folder, self.folder.result)
         log.info("ready: %s", ", ".join(finished.files))
-        job = self.folder.save(ready(self.job, finished, self.folder))
-        self.folder.save_links({})
-        return job
+        self.folder.save_links({})  # before the job is ready, or nobody would come back to do it
+        return self.folder.save(ready(self.job, finished, self.folder))
 
     def stopped_by(self, error: ImageTo3DError, *, is_sure: bool = True) -> Job:
         """Write down why the job goes no further, so that whoever looks next knows what to do.
