@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import trimesh
 
 from .conftest import KEY, User
 from .fakes.servers.aimlapi import AimlApiServer
 from .fakes.servers.hunyuan3d import Hunyuan3DServer
-from .fakes.servers.loopback import Server
+from .fakes.servers.loopback import Answer, Exchange, Server
 from .fakes.servers.meshy import MeshyServer
 from .fakes.servers.modelslab import ModelsLabServer
 from .fakes.servers.one_min_ai import OneMinAiServer
@@ -42,6 +45,12 @@ class Service:
     """How many requests were accepted, and are billed."""
     complaints: Callable[[], list[str]]
     """What the service would not put up with, or nobody should see."""
+    base_url: str
+    """What the user says in place of the service's own."""
+    sent: Callable[[], dict[str, Any]]
+    """The options in the last request that was accepted, as they arrived."""
+    pictures: Callable[[], list[bytes]]
+    """The pictures that arrived, in the order of the views."""
     is_paid: bool = True
 
     @property
@@ -52,6 +61,88 @@ class Service:
     def posts(self) -> int:
         """How often the request that costs money came in, accepted or not."""
         return self.server.count("POST", self.buys)
+
+    @property
+    def phases(self) -> list[str]:
+        """What a job goes through here, one request or more each."""
+        there = {"upload": self.uploads, "buy": self.buys, "ask": self.asks, "download": self._has_links}
+        return [name for name, is_there in there.items() if is_there]
+
+    @property
+    def _has_links(self) -> bool:
+        return self.results is not self.server
+
+    def phase(self, exchange: Exchange) -> str:
+        """Which of the phases a request belongs to; nothing: none."""
+        if self._has_links and exchange.server is self.results:
+            return "download"
+        paths = {"upload": self.uploads, "buy": self.buys, "ask": self.asks}
+        return next((name for name, path in paths.items() if path and exchange.path.startswith(path)), "")
+
+    def watch(self, before: Answer, after: Answer = lambda exchange: None) -> None:
+        """Look at every request when it has arrived, and when its answer has left; who looks may wait."""
+        for server in {id(each): each for each in (self.server, self.results)}.values():
+            _watch(server, before, after)
+
+    def fail(self, phase: str, fault: Answer, times: int = 1) -> None:
+        """Answer the next requests of a phase so instead."""
+        paths = {"upload": self.uploads, "buy": self.buys, "ask": self.asks, "download": "/"}
+        path = paths[phase]
+        assert path is not None, f"{self.provider} has no phase {phase}"
+        (self.results if phase == "download" else self.server).fail(path, fault, times)
+
+    def forget_faults(self) -> None:
+        self.server.faults.clear()
+        self.results.faults.clear()
+
+
+def _watch(server: Server, before: Answer, after: Answer) -> None:
+    chosen = server._answer_of
+
+    def answer_of(exchange: Exchange, usual: Answer) -> Answer:
+        def watched(exchange: Exchange) -> None:
+            _ = exchange.body
+            before(exchange)
+            chosen(exchange, usual)(exchange)
+            after(exchange)
+
+        return watched
+
+    server._answer_of = answer_of  # type: ignore[method-assign]
+
+
+class Gate:
+    """Keeps the first request of a phase waiting, after it has arrived, until somebody lets it through."""
+
+    def __init__(self, service: Service, phase: str) -> None:
+        self._service, self._phase = service, phase
+        self._has_come, self._is_open = threading.Event(), threading.Event()
+        service.watch(self._look)
+
+    def _look(self, exchange: Exchange) -> None:
+        if self._service.phase(exchange) == self._phase and not self._has_come.is_set():
+            self._has_come.set()
+            self._is_open.wait(60)
+
+    def wait(self) -> None:
+        assert self._has_come.wait(30), f"no request of the phase {self._phase} came"
+
+    def let_through(self) -> None:
+        self._is_open.set()
+
+
+def _decoded(text: str) -> bytes:
+    """A picture in JSON: base64, with or without the beginning of a data URI."""
+    return base64.b64decode(text.rpartition(",")[2], validate=True)
+
+
+def _without(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}
+
+
+def _sides_in(fields: dict[str, Any]) -> list[str]:
+    """The fields that hold a picture."""
+    return [name for name in fields if name.startswith("image") or name.endswith("image_url")]
 
 
 def _modelslab(provider: str, dialect: str) -> Callable[[User], contextlib.AbstractContextManager[Service]]:
@@ -72,6 +163,9 @@ def _modelslab(provider: str, dialect: str) -> Callable[[User], contextlib.Abstr
                 "/api/v6/base64_to_url",
                 lambda: server.billable,
                 lambda: server.complaints,
+                f"{server.base_url}/v6",
+                lambda: _without(server.generated[-1], "init_image", "image"),
+                lambda: list(server.uploads.values()),
             )
 
     return running
@@ -90,6 +184,9 @@ def _aimlapi(user: User) -> Iterator[Service]:
             None,
             lambda: server.billable,
             lambda: server.complaints,
+            server.url,
+            lambda: _without(server.generated[-1], "model", *_sides_in(server.generated[-1])),
+            lambda: [_decoded(server.generated[-1][side]) for side in _sides_in(server.generated[-1])],
         )
 
 
@@ -106,6 +203,9 @@ def _one_min_ai(user: User) -> Iterator[Service]:
             "/api/assets",
             lambda: server.billable,
             lambda: server.complaints,
+            f"{server.url}/api",
+            lambda: _without(server.generated[-1]["promptObject"], "imageUrl"),
+            lambda: list(server.assets.values()),
         )
 
 
@@ -138,6 +238,9 @@ def _hunyuan3d(user: User) -> Iterator[Service]:
             None,
             lambda: len(server.generated),
             list,
+            server.url,
+            lambda: _without(server.generated[-1], *_sides_in(server.generated[-1])),
+            lambda: [_decoded(server.generated[-1][side]) for side in _sides_in(server.generated[-1])],
             is_paid=False,
         )
 
