@@ -176,10 +176,12 @@ class Provider(ABC):
         """
 
     def poll(self, handle: Handle, context: Context) -> Pending | Finished:
-        """Ask how it is going. Free and repeatable.
+        """Ask how it is going, or fetch what `context.links` lead to. Free and repeatable.
 
         Raises:
-            ImageTo3DError: as `submit`.
+            GenerationFailed: the service's last word: it will never bring a result, and is not asked again.
+            ResultGone: the links have expired. It is called again without them, to ask for new ones.
+            ImageTo3DError: anything else, `BadResult` too: whoever resumes the job asks again.
         """
         raise GenerationFailed(f"{self.info.label} answers at once; there is nothing to ask for later.")
 

@@ -157,7 +157,7 @@ class Runner:
             take_over=self._take_over,
         )
         with folder.log.open("ab") as log:
-            worker = system.spawn([*_command(), "worker", str(folder.path)], log, without=_all_key_variables())
+            worker = system.spawn([*_command(), "worker", str(folder.path)], log)
         assert worker.stdin is not None
         try:
             worker.stdin.write(start.model_dump_json().encode() + b"\n")
@@ -250,12 +250,6 @@ def key_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> s
             return key
     where = f" One is to be had at {info.key_url}." if info.key_url else ""
     raise KeyMissing(f"{info.label} needs a key.", hint=f"Set the environment variable {names[0]}.{where}")
-
-
-def _all_key_variables() -> set[str]:
-    """Return where keys may stand in our environment: a worker gets the one that it needs through its input."""
-    infos = map(providers.info, providers.ids())
-    return {name for info in infos for name in info.all_key_variables}
 
 
 def base_url_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> str | None:

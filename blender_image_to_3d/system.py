@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -127,14 +127,13 @@ def process_exists(pid: int) -> bool:
     return True
 
 
-def spawn(command: Sequence[str], output: IO[Any], *, without: Collection[str] = ()) -> subprocess.Popen[bytes]:
+def spawn(command: Sequence[str], output: IO[Any]) -> subprocess.Popen[bytes]:
     """Start a worker that outlives us, in its own group: Ctrl-C in Blender's terminal must not end a paid download.
 
     Its standard input is a pipe; what it prints goes to the open file `output`, never to a pipe whose reader may die.
-
-    without: the environment variables that it does not get.
+    It gets none of the keys that stand in our environment: the one that it needs comes through its input.
     """
-    environment = {name: value for name, value in os.environ.items() if name not in without}
+    environment = {name: value for name, value in os.environ.items() if not name.upper().endswith("_KEY")}
     # Not our current folder: on Windows, the worker would keep others from deleting it.
     folder = Path(sys.executable).parent
     if sys.platform == "win32":

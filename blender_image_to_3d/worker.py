@@ -29,6 +29,7 @@ from .errors import (
     JobBusy,
     OutcomeUnknown,
     Paused,
+    ResultGone,
     Stalled,
     Stopped,
     StorageError,
@@ -50,6 +51,7 @@ POLL_SHARE = 0.04
 LONGEST_POLL_SECONDS = 15.0
 _STOP_CHECK_SECONDS = 0.1
 _REPORT_SECONDS = 0.2
+_MOST_EXPIRED_LINKS = 3
 _HEAD_BYTES = 4096
 _ROOM_BYTES = 64 * 2**20
 """Free disk without which nothing is bought: the result and the journal need it."""
@@ -113,6 +115,7 @@ class _Run:
         self.result_folder = folder.path / "result~"
         self._patience_seconds = start.patience_seconds or provider.info.patience_seconds
         self.links = folder.load_links()
+        self._expired_links = 0
         self._keeps_cancelled_result = False
         self._is_cancelling = False
         self._next_report = 0.0
@@ -166,8 +169,18 @@ class _Run:
             raise OutcomeUnknown(f"{self.provider.info.label}: {system.explain(error)}.") from error
 
     def _poll(self, handle: Handle) -> Pending | Finished:
+        """Ask, or fetch. Where the links have expired the service is asked for new ones."""
         self._raise_if_stopped()
-        return self.provider.poll(handle, self)
+        try:
+            return self.provider.poll(handle, self)
+        except ResultGone as gone:
+            if not (self.links and self.provider.info.resumable) or self._expired_links == _MOST_EXPIRED_LINKS:
+                raise
+            log.info("asking for new links: %s", gone)
+        self._expired_links += 1
+        self.links = {}
+        self.wait(SHORTEST_POLL_SECONDS)
+        return self._poll(handle)
 
     def _keep(self, finished: Finished) -> Job:
         """Check the files, and make them the job's result in one move."""

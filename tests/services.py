@@ -51,6 +51,8 @@ class Service:
     """The options in the last request that was accepted, as they arrived."""
     pictures: Callable[[], list[bytes]]
     """The pictures that arrived, in the order of the views."""
+    spare: tuple[str, ...]
+    """Fields of its answers without which a model can be had."""
     is_paid: bool = True
 
     @property
@@ -76,7 +78,8 @@ class Service:
         """Which of the phases a request belongs to; nothing: none."""
         if self._has_links and exchange.server is self.results:
             return "download"
-        paths = {"upload": self.uploads, "buy": self.buys, "ask": self.asks}
+        # What is asked about may lie below what is bought.
+        paths = {"upload": self.uploads, "ask": self.asks, "buy": self.buys}
         return next((name for name, path in paths.items() if path and exchange.path.startswith(path)), "")
 
     def watch(self, before: Answer, after: Answer = lambda exchange: None) -> None:
@@ -155,17 +158,18 @@ def _modelslab(provider: str, dialect: str) -> Callable[[User], contextlib.Abstr
                 f"IMAGE_TO_3D_{provider.upper()}_URL": f"{server.base_url}/v6",
             }
             yield Service(
-                provider,
-                server,
-                server.cdn,
-                "/api/v6/3d/image_to_3d",
-                "/api/v6/3d/fetch/",
-                "/api/v6/base64_to_url",
-                lambda: server.billable,
-                lambda: server.complaints,
-                f"{server.base_url}/v6",
-                lambda: _without(server.generated[-1], "init_image", "image"),
-                lambda: list(server.uploads.values()),
+                provider=provider,
+                server=server,
+                results=server.cdn,
+                buys="/api/v6/3d/image_to_3d",
+                asks="/api/v6/3d/fetch/",
+                uploads="/api/v6/base64_to_url",
+                purchases=lambda: server.billable,
+                complaints=lambda: server.complaints,
+                base_url=f"{server.base_url}/v6",
+                sent=lambda: _without(server.generated[-1], "init_image", "image"),
+                pictures=lambda: list(server.uploads.values()),
+                spare=("eta", "generationTime", "meta", "tip", "future_links", "extra_assets", "fetch_result", "seed"),
             )
 
     return running
@@ -176,17 +180,18 @@ def _aimlapi(user: User) -> Iterator[Service]:
     with AimlApiServer(KEY, MODELS) as server:
         user.environment |= {"AIMLAPI_API_KEY": KEY, "IMAGE_TO_3D_AIMLAPI_URL": server.url}
         yield Service(
-            "aimlapi",
-            server,
-            server.cdn,
-            "/v1/images/generations",
-            None,
-            None,
-            lambda: server.billable,
-            lambda: server.complaints,
-            server.url,
-            lambda: _without(server.generated[-1], "model", *_sides_in(server.generated[-1])),
-            lambda: [_decoded(server.generated[-1][side]) for side in _sides_in(server.generated[-1])],
+            provider="aimlapi",
+            server=server,
+            results=server.cdn,
+            buys="/v1/images/generations",
+            asks=None,
+            uploads=None,
+            purchases=lambda: server.billable,
+            complaints=lambda: server.complaints,
+            base_url=server.url,
+            sent=lambda: _without(server.generated[-1], "model", *_sides_in(server.generated[-1])),
+            pictures=lambda: [_decoded(server.generated[-1][side]) for side in _sides_in(server.generated[-1])],
+            spare=("meta", "usage", "timings", "requestId", "seed", "remeshing_dir"),
         )
 
 
@@ -195,18 +200,22 @@ def _one_min_ai(user: User) -> Iterator[Service]:
     with OneMinAiServer(KEY, MODELS["glb"]) as server:
         user.environment |= {"ONE_MIN_AI_API_KEY": KEY, "IMAGE_TO_3D_ONE_MIN_AI_URL": f"{server.url}/api"}
         yield Service(
-            "one_min_ai",
-            server,
-            server.cdn,
-            "/api/features",
-            "/api/results/",
-            "/api/assets",
-            lambda: server.billable,
-            lambda: server.complaints,
-            f"{server.url}/api",
-            lambda: _without(server.generated[-1]["promptObject"], "imageUrl"),
-            lambda: list(server.assets.values()),
+            provider="one_min_ai",
+            server=server,
+            results=server.cdn,
+            buys="/api/features",
+            asks="/api/results/",
+            uploads="/api/assets",
+            purchases=lambda: server.billable,
+            complaints=lambda: server.complaints,
+            base_url=f"{server.url}/api",
+            sent=lambda: _without(server.generated[-1]["promptObject"], "imageUrl"),
+            pictures=lambda: list(server.assets.values()),
+            spare=("teamUser", "usedCredit", "aiRecordDetail", "createdAt", "metadata", "additionalData"),
         )
+
+
+_MESHY_PICTURES = ("image_url", "image_urls")
 
 
 @contextlib.contextmanager
@@ -214,14 +223,23 @@ def _meshy(user: User) -> Iterator[Service]:
     with MeshyServer(KEY, MODELS) as server:
         user.environment |= {"MESHY_API_KEY": KEY, "IMAGE_TO_3D_MESHY_URL": f"{server.url}/openapi/v1"}
         yield Service(
-            "meshy",
-            server,
-            server.cdn,
-            "/openapi/v1/image-to-3d",
-            "/openapi/v1/image-to-3d/",
-            None,
-            lambda: server.billable,
-            lambda: server.complaints,
+            provider="meshy",
+            server=server,
+            results=server.cdn,
+            buys="/openapi/v1/image-to-3d",
+            asks="/openapi/v1/image-to-3d/",
+            uploads=None,
+            purchases=lambda: server.billable,
+            complaints=lambda: server.complaints,
+            base_url=f"{server.url}/openapi/v1",
+            sent=lambda: _without(server.generated[-1], "ai_model", "target_formats", *_MESHY_PICTURES),
+            pictures=lambda: [
+                _decoded(text)
+                for name in _MESHY_PICTURES
+                if (value := server.generated[-1].get(name))
+                for text in (value if isinstance(value, list) else [value])
+            ],
+            spare=("progress", "preceding_tasks", "started_at", "finished_at", "consumed_credits", "task_error"),
         )
 
 
@@ -230,17 +248,18 @@ def _hunyuan3d(user: User) -> Iterator[Service]:
     with Hunyuan3DServer("2.0", MODELS) as server:
         user.environment["IMAGE_TO_3D_HUNYUAN3D_URL"] = server.url
         yield Service(
-            "hunyuan3d",
-            server,
-            server,
-            "/send",
-            "/status/",
-            None,
-            lambda: len(server.generated),
-            list,
-            server.url,
-            lambda: _without(server.generated[-1], *_sides_in(server.generated[-1])),
-            lambda: [_decoded(server.generated[-1][side]) for side in _sides_in(server.generated[-1])],
+            provider="hunyuan3d",
+            server=server,
+            results=server,
+            buys="/send",
+            asks="/status/",
+            uploads=None,
+            purchases=lambda: len(server.generated),
+            complaints=list,
+            base_url=server.url,
+            sent=lambda: _without(server.generated[-1], *_sides_in(server.generated[-1])),
+            pictures=lambda: [_decoded(server.generated[-1][side]) for side in _sides_in(server.generated[-1])],
+            spare=("message", "initial_model_base64"),
             is_paid=False,
         )
 

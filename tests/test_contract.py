@@ -30,6 +30,7 @@ from .fakes.servers import loopback
 from .fakes.servers.aimlapi import AimlApiServer
 from .fakes.servers.hunyuan3d import TRAFFIC, Hunyuan3DServer
 from .fakes.servers.loopback import Answer, Exchange
+from .fakes.servers.meshy import MeshyServer
 from .fakes.servers.modelslab import FAILURES, ModelsLabServer, old_rate_limit, queue_full
 from .fakes.servers.one_min_ai import OneMinAiServer
 from .services import SERVICES, Gate, Service, files_with
@@ -362,6 +363,10 @@ def _fail_later(server: OneMinAiServer) -> None:
     server.fails = "The picture shows nothing."
 
 
+def _end(server: MeshyServer) -> None:
+    server.ends_as = "FAILED"
+
+
 def _hang(server: Hunyuan3DServer) -> None:
     server.fails = True
 
@@ -405,6 +410,16 @@ ERRORS: dict[str, list[Documented]] = {
         Documented("522", _goes_wrong("522"), "OutcomeUnknown", 1, "maybe"),
         Documented("524", _goes_wrong("524"), "OutcomeUnknown", 1, "maybe"),
         Documented("failure", _fail_later, "GenerationFailed", 1, "maybe"),
+    ],
+    "meshy": [
+        Documented("auth", _goes_wrong("auth"), "KeyRefused", 3),
+        Documented("busy", _goes_wrong("busy", retry_after="3600"), "Busy", 4),
+        Documented("credit", _goes_wrong("credit"), "OutOfCredit", 3),
+        Documented("forbidden", _goes_wrong("forbidden"), "KeyRefused", 3),
+        Documented("picture", _goes_wrong("picture"), "GenerationFailed", 1),
+        Documented("server", _goes_wrong("server"), "OutcomeUnknown", 1, "maybe"),
+        Documented("unavailable", _goes_wrong("unavailable"), "OutcomeUnknown", 1, "maybe"),
+        Documented("failed", _end, "GenerationFailed", 1),
     ],
     "hunyuan3d": [
         Documented("hangs", _hang, "Stalled", 1),
@@ -527,15 +542,6 @@ def _says_that_it_failed(body: bytes) -> bool:
     return json.loads(body).get("status") == "error"
 
 
-SPARE = {
-    "modelslab": ("eta", "generationTime", "meta", "tip", "future_links", "extra_assets", "fetch_result", "seed"),
-    "one_min_ai": ("teamUser", "usedCredit", "aiRecordDetail", "createdAt", "metadata", "additionalData"),
-    "hunyuan3d": ("message", "initial_model_base64"),
-    "aimlapi": ("meta", "usage", "timings", "requestId", "seed", "remeshing_dir"),
-}
-SPARE["modelslab_instantmesh"] = SPARE["modelslab"]
-
-
 @pytest.mark.parametrize("odd", [None, "soon", "", [], [None], {}, {"a": 1}, -1, 1.5, True])
 @pytest.mark.parametrize("provider", ONLINE)
 @pytest.mark.usefixtures("quick")
@@ -547,12 +553,12 @@ def test_what_an_answer_need_not_say_may_be_of_any_type(
     def spoil(value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return {name: odd if name in SPARE[provider] else spoil(each) for name, each in value.items()}
+        return {name: odd if name in service.spare else spoil(each) for name, each in value.items()}
 
     def look(exchange: Exchange) -> None:
         say = exchange.json
         exchange.json = lambda value, *more, **headers: say(  # type: ignore[method-assign]
-            {**dict.fromkeys(SPARE[provider], odd), **spoil(value)}, *more, **headers
+            {**dict.fromkeys(service.spare, odd), **spoil(value)}, *more, **headers
         )
 
     service.watch(look)
@@ -684,7 +690,9 @@ def test_cancelling_what_is_made_here(user: User, cup: Path, provider: str) -> N
 
 # Options that a service does not get, and why that is documented: the older Hunyuan3D takes no `remove_background`, and
 # empty texts are left out at AI/ML API.
-NOT_SENT = {"hunyuan3d": {"remove_background"}, "aimlapi": {"texture_prompt"}}
+NOT_SENT = {"hunyuan3d": {"remove_background"}, "aimlapi": {"texture_prompt"}, "meshy": {"texture_prompt"}}
+NEEDED = {"meshy": {"should_remesh": True}}
+"""What makes sense of the numbers that are chosen."""
 
 
 def far_from_default(provider: str, model: str | None) -> dict[str, Any]:
@@ -692,7 +700,8 @@ def far_from_default(provider: str, model: str | None) -> dict[str, Any]:
     facts = provider_facts(providers.get(provider))
     options = facts["by_model"][model] if model else facts["options"]
     numbers = [each for each in options if each["type"] in {"integer", "number"}]
-    return {each["name"]: each["minimum" if each["default"] == each["maximum"] else "maximum"] for each in numbers}
+    ends = {each["name"]: each["minimum" if each["default"] == each["maximum"] else "maximum"] for each in numbers}
+    return {**ends, **NEEDED.get(provider, {})}
 
 
 @pytest.mark.parametrize(("provider", "model"), [each for each in MODELS_OF_ALL if each[0] in ONLINE])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import BeforeValidator, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 
 def _if_it_fits(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -28,7 +28,7 @@ def _as_object(value: Any) -> Any:
     return value if isinstance(value, dict) else {}
 
 
-Number = Annotated[float | None, WrapValidator(_if_it_fits)]
+Number = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, WrapValidator(_if_it_fits)]
 Whole = Annotated[int | None, WrapValidator(_if_it_fits)]
 Text = Annotated[str | None, WrapValidator(_if_it_fits)]
 Id = Annotated[int | str | None, WrapValidator(_if_it_fits)]

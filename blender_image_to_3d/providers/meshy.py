@@ -18,13 +18,13 @@ list, was paid for; pictures may have 20 MB, because Meshy's own client stops th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import BaseModel, Field, model_validator
 
 from ..errors import BadResult, Charged, GenerationFailed, ResultGone
-from ..http import Base64File, Reply
+from ..http import Base64File, Reply, replies
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
@@ -116,18 +116,22 @@ class _Created(BaseModel):
 
 
 class _TaskError(BaseModel):
-    message: str | None = None
+    message: replies.Text = None
+
+
+class _ModelUrls(BaseModel):
+    glb: replies.Text = None
 
 
 class _Task(BaseModel):
     status: str
-    progress: float | None = None
-    preceding_tasks: int | None = None
-    started_at: int | None = None
-    finished_at: int | None = None
-    consumed_credits: float | None = None
-    model_urls: dict[str, str | None] | None = None
-    task_error: _TaskError | None = None
+    progress: replies.Number = None
+    preceding_tasks: replies.Whole = None
+    started_at: replies.Whole = None
+    finished_at: replies.Whole = None
+    consumed_credits: replies.Number = None
+    model_urls: Annotated[_ModelUrls, replies.AsObject] = _ModelUrls()
+    task_error: Annotated[_TaskError, replies.AsObject] = _TaskError()
 
 
 class _Balance(BaseModel):
@@ -173,21 +177,13 @@ class Meshy(Provider):
         return Pending(handle={"kind": kind, "task": reply.read(_Created).result}, message="Accepted")
 
     def poll(self, handle: Handle, context: Context) -> Pending | Finished:
-        """Ask how far it is, or fetch the model; where its link has expired, ask for a new one.
+        """Ask how far it is, or fetch the model.
 
         Raises:
             GenerationFailed: the service says that it failed.
             ResultGone: the service no longer has it.
         """
-        if not context.links.get("model"):
-            return _asked(handle, context)
-        try:
-            return _fetched(handle, context)
-        except ResultGone:
-            fresh = _asked(handle, context)
-            if fresh.links == context.links:
-                raise
-            return fresh
+        return _fetched(handle, context) if context.links else _asked(handle, context)
 
     def account(self, http: Http, key: str | None) -> Account:
         """Return the credits that are left. Raises `AccountError` if the key is wrong."""
@@ -225,7 +221,7 @@ def _asked(handle: Handle, context: Context) -> Pending:
         case "SUCCEEDED":
             return _made(task, handle)
         case "FAILED":
-            words = task.task_error.message if task.task_error else ""
+            words = task.task_error.message
             reason = f': "{words}"' if words else ", and does not say why"
             raise GenerationFailed(f"Meshy could not make it{reason}.", hint="The credits were given back.")
         case "CANCELED":
@@ -241,7 +237,7 @@ def _asked(handle: Handle, context: Context) -> Pending:
 
 
 def _made(task: _Task, handle: Handle) -> Pending:
-    link = (task.model_urls or {}).get("glb")
+    link = task.model_urls.glb
     if not link:
         raise BadResult("Meshy says that it is done, and names no model.", charged=Charged.YES)
     facts: Handle = {}

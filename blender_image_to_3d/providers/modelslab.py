@@ -255,15 +255,9 @@ class ModelsLabProvider(Provider):
             GenerationFailed: the service says that it failed.
             ResultGone: the service has it no more.
         """
-        if not (context.links.get("output") or context.links.get("proxy_links")):
-            return self._asked(handle, context)
-        try:
+        if context.links.get("output") or context.links.get("proxy_links"):
             return self._fetched(handle, context)
-        except ResultGone:
-            fresh = self._asked(handle, context)
-            if not fresh.is_made or fresh.links == context.links:
-                raise
-            return fresh
+        return self._asked(handle, context)
 
     def _asked(self, handle: Handle, context: Context) -> Pending:
         path = str(handle.get("fetch") or "")

@@ -24,7 +24,6 @@ from ..errors import (
     GenerationFailed,
     KeyRefused,
     OutOfCredit,
-    ResultGone,
 )
 from ..http import Form, FormFile, Reply, replies
 from ..models import GenerationRequest, View
@@ -128,20 +127,12 @@ class OneMinAi(Provider):
         return _pending(record, {"uuid": record.uuid, "used": record.team_user.used_credit})
 
     def poll(self, handle: Handle, context: Context) -> Pending | Finished:
-        """Ask for the result, or fetch it; where its link has expired, ask for a new one.
+        """Ask for the result, or fetch it.
 
         Raises:
             GenerationFailed: the service says that it failed.
         """
-        if not context.links.get("url"):
-            return self._asked(handle, context)
-        try:
-            return self._fetched(handle, context)
-        except ResultGone:
-            fresh = self._asked(handle, context)
-            if not fresh.is_made or fresh.links == context.links:
-                raise
-            return fresh
+        return self._fetched(handle, context) if context.links else self._asked(handle, context)
 
     def _asked(self, handle: Handle, context: Context) -> Pending:
         path = f"/results/{quote(str(handle['uuid']), safe='')}"
