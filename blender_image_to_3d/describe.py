@@ -34,12 +34,19 @@ def provider_help(provider: Provider) -> str:
     later = "can be resumed on another day" if info.resumable else "cannot be asked for again"
     stop = "can be stopped at the service" if info.cancellable else "cannot be stopped once it was sent"
     lines.append(f"  what was sent {later}, {stop}, and {'may cost money' if info.paid else 'costs nothing'}")
-    for model in info.models or (None,):
-        views = provider.views_of(model)
+    for (options, views), models in _kinds_of_models(provider).items():
         only = "" if views == info.views else f" ({_views(views)} only)"
-        title = f"options of --model {model}{only}:" if len(info.models) > 1 else "options (--option NAME=VALUE):"
-        lines += [f"  {title}", options_help(provider.options_of(model)) or "    none"]
+        of = f" of --model {' or '.join(models)}" if len(info.models) > 1 else ""
+        lines += [f"  options{of}{only}:", options_help(options) or "    none"]
     return "\n".join(lines)
+
+
+def _kinds_of_models(provider: Provider) -> dict[tuple[type[Options], tuple[View, ...]], list[str]]:
+    """Return the models that take the same options and views, together."""
+    kinds: dict[tuple[type[Options], tuple[View, ...]], list[str]] = {}
+    for model in provider.info.models or (None,):
+        kinds.setdefault((provider.options_of(model), provider.views_of(model)), []).append(model or "")
+    return kinds
 
 
 def _views(views: tuple[View, ...]) -> str:
@@ -68,7 +75,7 @@ def options_help(options: type[Options]) -> str:
     lines = []
     for facts in facts_of_all:
         if facts["choices"]:
-            values = "|".join(map(str, facts["choices"]))
+            values = "|".join(str(each) or '""' for each in facts["choices"])
         elif facts["maximum"] is not None:
             values = f"{facts['minimum']} to {facts['maximum']}"
         elif facts["minimum"] is not None:
