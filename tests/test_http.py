@@ -180,7 +180,9 @@ def test_a_purchase_that_is_put_off_is_sent_again(tmp_path: Path) -> None:
     assert server.count("POST") == 3 and service.waits[0] == 0.3
 
 
-@pytest.mark.parametrize("hint", ["3600", formatdate(time.time() + 3600, usegmt=True), None])
+@pytest.mark.parametrize(
+    "hint", ["3600", formatdate(time.time() + 3600, usegmt=True), None], ids=["seconds", "date", "none"]
+)
 def test_a_service_that_stays_busy_is_left_alone(tmp_path: Path, hint: str | None) -> None:
     head = {"retry_after": hint} if hint else {}
     with serving(loopback.status(429, **head)) as server, pytest.raises(errors.Busy, match="Not today") as caught:
