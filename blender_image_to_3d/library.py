@@ -9,7 +9,7 @@ LIBRARY/20261121-033458-cup-7f3a/
     links.json     signed addresses of a result that was not fetched yet; only its owner can open it
     front.png …    the pictures as they were handed over
     result/        the model, known to be whole; finished.json beside it says what it cost
-    rejected/      what a service sold that is no model
+    rejected/      what a service sold that is no model, or could not be made the result
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ printed goes to the folder's worker.log.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import shutil
 import sys
@@ -297,7 +298,10 @@ class _Run:
             log.info("accepted")
         if answer.links != self.links:  # before the handle that needs them
             self.links = answer.links
-            self.folder.save_links(answer.links)
+            try:
+                self.folder.save_links(answer.links)
+            except StorageError as error:  # no reason to forget the handle, or not to fetch what is made
+                log.warning("%s", error)
         self._journal(
             durable=answer.handle != self.job.handle,
             state=JobState.DOWNLOADING if answer.is_made else JobState.RUNNING,
@@ -357,9 +361,11 @@ class _Run:
 
     def _put_away_results(self, error: ImageTo3DError) -> None:
         """Keep what a service sold, however odd it is; drop what was never finished."""
-        rejected = self.folder.path / "rejected"
-        is_sold = isinstance(error, BadResult) and self.provider.info.paid and any(self.result_folder.glob("*"))
-        if is_sold and not rejected.exists():
+        is_sold = self.provider.info.paid and (isinstance(error, BadResult) or self._is_buying)
+        if is_sold and any(self.result_folder.glob("*")):
+            names = ("rejected" if number == 1 else f"rejected-{number}" for number in itertools.count(1))
+            rejected = next(path for name in names if not (path := self.folder.path / name).exists())
+            self.result_folder.chmod(0o700)  # an answer may hold signed links
             system.replace(self.result_folder, rejected)
         else:
             shutil.rmtree(self.result_folder, ignore_errors=True)

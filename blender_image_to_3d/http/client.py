@@ -275,6 +275,10 @@ class Http:
                 self._pause(patience, self._unreachable(error))
             except self._transport.Broken as error:
                 raise self._lost(f"the request was sent, but {error}") from None
+            except StorageError as error:
+                if not self._is_paid:
+                    raise
+                raise self._lost(f"it answered, but {error}") from error
             except Busy as busy:
                 self._not_bought()
                 self._pause(busy_patience, busy)

@@ -163,15 +163,17 @@ class AimlApi(Provider):
         with reply.file.open("rb") as source:
             reply_without_file = replace(reply, body=_without_file(source, inline))
         answer = reply_without_file.object()
-        reply.file.unlink()
         facts = _facts(answer)
         if inline.exists() and inline.stat().st_size:
+            reply.file.unlink()
             return Finished(files=adopt(inline), **facts)
         links: list[JsonValue] = list(dict.fromkeys(_links(answer)))
         if not links:
             words = reply_without_file.words
             quote = f': "{words}"' if words else ""
+            # The answer stays where it is, and so is kept: it was paid for, and a person may find the model in it.
             raise BadResult(f"{self.info.label} says that it is done, and names no model{quote}.", charged=Charged.YES)
+        reply.file.unlink()
         return Pending(handle=facts, links={"models": links[:_MOST_LINKS]}, is_made=True, message="Downloading")
 
     def poll(self, handle: Handle, context: Context) -> Pending | Finished:

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was paid for is kept, and never bought twice, when something goes wrong right after the answer came."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import KEY, User
+from .fakes.servers.loopback import Answer, Exchange
+from .services import MODELS, SERVICES, Service, files_with
+
+PROCESSING = {"status": "processing", "id": 7, "eta": 1, "future_links": ["https://files.example/7.glb?sig=1"]}
+
+
+def buying(answer: Answer, before: Callable[[], None] = lambda: None) -> Answer:
+    """An answer to a purchase, and what happens to the buyer's disk meanwhile."""
+
+    def sell(exchange: Exchange) -> None:
+        _ = exchange.body
+        before()
+        answer(exchange)
+
+    return sell
+
+
+def answers(value: Any, status: int = 200) -> Answer:
+    return lambda exchange: exchange.json(value, status)
+
+
+def block(user: User, pattern: str, name: str) -> Callable[[], None]:
+    """Let a file of the job's folder be one that cannot be written, as on a full disk."""
+
+    def make() -> None:
+        folder = next(user.library.glob(pattern))
+        (folder / name / "in the way").mkdir(parents=True)
+
+    return make
+
+
+def job(user: User) -> dict[str, Any]:
+    (found,) = user.jobs()
+    return found
+
+
+def test_links_that_cannot_be_written_lose_no_handle(user: User, cup: Path) -> None:
+    with SERVICES["aimlapi"](user) as service:
+        way = block(user, "[!.]*", "links.json~")
+        service.server.fail(service.buys, buying(service.server.answer, way))  # type: ignore[attr-defined]
+        answer = user.run("generate", cup, *service.words)
+        assert answer.status == 0, answer.errors
+        assert service.posts == 1
+
+
+def test_an_answer_that_cannot_be_written_leaves_the_outcome_unknown(user: User, cup: Path) -> None:
+    with SERVICES["aimlapi"](user) as service:
+        way = block(user, "[!.]*/result~", "answer.json")
+        service.server.fail(service.buys, buying(answers({"data": []}), way))
+        assert user.run("generate", cup, *service.words).status == 1
+        assert (job(user)["state"], job(user)["problem"]["charged"]) == ("unknown", "maybe")
+        assert user.run("generate", cup, *service.words).status == 1 and service.posts == 1
+
+
+def test_a_model_that_came_with_the_answer_survives_a_full_disk(user: User, cup: Path) -> None:
+    with SERVICES["aimlapi"](user) as service:
+        way = block(user, "[!.]*/result~", "finished.json~")
+        model = {"data": [{"b64_json": base64.b64encode(MODELS["glb"]).decode()}]}
+        service.server.fail(service.buys, buying(answers(model), way))
+        assert user.run("generate", cup, *service.words).status != 0
+        kept = [path for path in user.library.rglob("*.glb") if path.read_bytes() == MODELS["glb"]]
+        assert job(user)["state"] == "unknown" and kept
+
+
+def test_an_answer_that_names_no_model_is_kept(user: User, cup: Path) -> None:
+    with SERVICES["aimlapi"](user) as service:
+        strange = {"asset": {"href": "https://cdn.example/file?X-Sig=abc"}}
+        service.server.fail(service.buys, answers(strange))
+        user.run("generate", cup, *service.words)
+        (kept,) = files_with(user, "https://cdn.example/file?X-Sig=abc")
+        assert kept.parent.name == "rejected" and not kept.parent.stat().st_mode & 0o077
