@@ -75,6 +75,44 @@ def test_a_model_that_came_with_the_answer_survives_a_full_disk(user: User, cup:
         assert job(user)["state"] == "unknown" and kept
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"eta": "soon"},
+        {"generationTime": ""},
+        {"meta": {"seed": "none"}},
+        {"future_links": {"0": "x"}},
+        {"proxy_links": [None]},
+    ],
+    ids=str,
+)
+def test_an_odd_detail_loses_no_number(user: User, cup: Path, odd: dict[str, Any]) -> None:
+    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    with SERVICES["modelslab"](user) as service:
+        service.server.fail(service.buys, answers({**PROCESSING, **odd}))
+        user.run("generate", cup, *service.words)
+        assert service.server.count("POST", f"{service.asks}7")
+
+
+@pytest.mark.parametrize(
+    ("provider", "status", "body"),
+    [
+        ("modelslab", 502, {"status": "error", "message": "The load balancer lost the connection"}),
+        ("modelslab", 500, {"status": "error", "message": "Could not book the credits"}),
+        ("one_min_ai", 500, {"errorCode": "CREDIT_BOOKING", "message": "Could not book the credits"}),
+        ("one_min_ai", 408, {"errorCode": "TIMEOUT", "message": "It took too long"}),
+        ("modelslab", 102, {}),
+        ("modelslab", 103, {}),
+        ("modelslab", 303, {}),
+    ],
+)
+def test_disorder_is_no_refusal(user: User, cup: Path, provider: str, status: int, body: dict[str, Any]) -> None:
+    with SERVICES[provider](user) as service:
+        service.server.fail(service.buys, lambda exchange: exchange.json(body, status, location="/elsewhere"))
+        user.run("generate", cup, *service.words)
+        assert (job(user)["state"], job(user)["problem"]["charged"]) == ("unknown", "maybe")
+
+
 def test_an_answer_that_names_no_model_is_kept(user: User, cup: Path) -> None:
     with SERVICES["aimlapi"](user) as service:
         strange = {"asset": {"href": "https://cdn.example/file?X-Sig=abc"}}

@@ -420,7 +420,8 @@ class Http:
                 raise Busy(
                     f"{self.label} takes no request now ({reply.status}){quote}.", after=reply.retry_after_seconds
                 )
-            case status if status >= 500 or status == 408:
+            # 1xx promises another answer, which did not come; 303 says that the request was worked on.
+            case status if status >= 500 or status < 200 or status == 408 or (is_purchase and status == 303):
                 self._raise_for_disorder(reply, quote, is_purchase=is_purchase)
             case status if 300 <= status < 400:
                 raise refusal(

@@ -306,14 +306,14 @@ class ModelsLabProvider(Provider):
         label, words = self.info.label, reply.words
         text = words.lower()
         quote = f'{label} says: "{words}".' if words else f"{label} refuses the request, and does not say why."
+        if reply.status >= 500:  # whatever it says: a "load balancer" is no balance
+            return OutcomeUnknown(quote) if buys else Busy(quote, after=_seconds(answer, reply))
         if reply.status == 401 or "api key" in text:
             return KeyRefused(quote)
         if reply.status == 402 or "credit" in text or "balance" in text:
             return OutOfCredit(quote)
         if reply.status == 403:
             return AccountError(quote, hint="Is this part of your plan?")
-        if reply.status >= 500:
-            return OutcomeUnknown(quote) if buys else Busy(quote, after=_seconds(answer, reply))
         if reply.status == 429 or "rate limit" in text or "queue" in text:
             return Busy(quote, after=_seconds(answer, reply))
         if buys and (name := _named_field(answer)):

@@ -220,6 +220,8 @@ def _explain(reply: Reply) -> None:
     answer = reply.json()
     if reply.is_good or not isinstance(answer, dict):
         return
+    if reply.status == 408 or reply.status >= 500:  # whatever it says, it does not say that nothing was accepted
+        return
     error = answer.get("error")
     code = str(answer.get("errorCode") or (error.get("code") if isinstance(error, dict) else "") or "")
     said = f'1min.ai says: "{reply.words}"{f" ({code})" if code else ""}.'
