@@ -32,13 +32,18 @@ def recovered(job: Job, info: ProviderInfo, folder: JobFolder) -> Job:
 def _whole_result(folder: JobFolder) -> Finished | None:
     """Return what the provider said of a result that is whole, though nobody came to journal it."""
     draft = folder.path / "result~"
-    if (draft / FINISHED).is_file() and not folder.result.exists():
+    if not folder.result.exists() and (finished := _finished(draft)) is not None:
         system.replace(draft, folder.result)
+        return finished
+    return _finished(folder.result)
+
+
+def _finished(result: Path) -> Finished | None:
     try:
-        finished = Finished.model_validate_json((folder.result / FINISHED).read_bytes())
+        finished = Finished.model_validate_json((result / FINISHED).read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
-    return finished if all((folder.result / name).is_file() for name in finished.files) else None
+    return finished if all((result / name).is_file() for name in finished.files) else None
 
 
 def ready(job: Job, finished: Finished, folder: JobFolder) -> Job:

@@ -120,3 +120,20 @@ def test_an_answer_that_names_no_model_is_kept(user: User, cup: Path) -> None:
         user.run("generate", cup, *service.words)
         (kept,) = files_with(user, "https://cdn.example/file?X-Sig=abc")
         assert kept.parent.name == "rejected" and not kept.parent.stat().st_mode & 0o077
+
+
+def test_a_companion_is_not_taken_for_the_note_that_all_is_done(user: User, cup: Path) -> None:
+    with SERVICES["modelslab"](user) as service:
+        service.server.assets = {"finished.json": b'{"files": ["model"]}', "slow.mtl": b"newmtl a\n"}
+        seen: list[list[str]] = []
+
+        def slow(exchange: Exchange) -> None:
+            seen.append([path.name for path in user.library.glob("*/result~/*")])
+            exchange.reply(200, b"newmtl a\n")
+
+        original = service.results._answer_of
+        service.results._answer_of = lambda exchange, usual: (  # type: ignore[method-assign]
+            slow if "slow" in exchange.path else original(exchange, usual)
+        )
+        assert user.run("generate", cup, *service.words, "--option", "output_format=obj").status == 0
+        assert seen and "finished.json" not in seen[0]

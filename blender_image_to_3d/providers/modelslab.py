@@ -39,7 +39,7 @@ from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
 from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
-from ..results import adopt
+from ..results import FINISHED, adopt
 
 _MAX_UPLOAD_BYTES = 3_700_000
 """Of a file: base64 makes a third more of it, and 5 MB are allowed."""
@@ -417,7 +417,7 @@ def _extras(context: Context, links: Iterable[str]) -> tuple[list[Path], tuple[s
     missing = 0
     for number, link in enumerate(list(dict.fromkeys(links))[:_MAX_EXTRA_FILES]):
         name = name_in(link, "file")
-        if (context.result_folder / name).exists():
+        if name == FINISHED or (context.result_folder / name).exists():
             name = f"{number}-{name}"
         try:
             found.append(context.http.download(link, name, patience_seconds=_NEXT_LINK_SECONDS))
