@@ -26,6 +26,7 @@ from .errors import (
     InputError,
     JobBusy,
     KeyMissing,
+    KeyRefused,
     OutcomeUnknown,
     Paused,
     StorageError,
@@ -241,12 +242,15 @@ def key_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> s
 
     Raises:
         KeyMissing: it needs one, and there is none.
+        KeyRefused: what there is can be none.
     """
     if not info.needs_key:
         return None
     names = info.all_key_variables
     for name in names:
         if key := environment.get(name, "").strip():
+            if not key.isascii() or not key.isprintable() or " " in key:
+                raise KeyRefused(f"What {name} holds is no key: it has spaces, line breaks or unusual characters in it.")
             return key
     where = f" One is to be had at {info.key_url}." if info.key_url else ""
     raise KeyMissing(f"{info.label} needs a key.", hint=f"Set the environment variable {names[0]}.{where}")
@@ -282,7 +286,7 @@ def account_of(provider_id: str, around: Surroundings = NOTHING_AROUND) -> Accou
         Unreachable: the service does not answer, or the network may not be used.
         GenerationFailed: the service has no way to ask.
     """
-    from .http import Http, Limits  # imports requests, which the command line can mostly do without
+    from .http import Http, Limits, in_one_line  # imports requests, which the command line can mostly do without
 
     provider = providers.get(provider_id)
     info, base_url = provider.info, base_url_of(provider.info)
@@ -301,7 +305,8 @@ def account_of(provider_id: str, around: Surroundings = NOTHING_AROUND) -> Accou
             report=lambda message, progress: None,
             limits=Limits().within(_CHECK_SECONDS),
         )
-        return provider.account(http, key)
+        account = provider.account(http, key)
+    return account.evolve(balance=in_one_line(account.balance, [key or ""]) if account.balance else None)
 
 
 def _command() -> Sequence[str]:

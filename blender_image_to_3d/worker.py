@@ -35,7 +35,7 @@ from .errors import (
     Stopped,
     StorageError,
 )
-from .http import Http, Limits, redacted
+from .http import Http, Limits, redacted, said
 from .library import JobFolder
 from .mesh import formats, glb
 from .models import Job, JobState, Picture, Problem, Start, View
@@ -230,7 +230,7 @@ class _Run:
         if not self.key:
             return problem
         return problem.evolve(
-            message=problem.message.replace(self.key, "***"), hint=problem.hint.replace(self.key, "***")
+            message=redacted(problem.message, [self.key]), hint=redacted(problem.hint, [self.key])
         )
 
     # What a provider may use: see provider.Context.
@@ -420,8 +420,7 @@ def _check_result_file(path: Path, *, charged: Charged) -> None:
         raise BadResult(f"{path.name} is empty.", charged=charged)
     kind = formats.detect(head, path.stat().st_size)
     if kind in {formats.Format.HTML, formats.Format.JSON}:
-        text = head[:200].decode(errors="replace").strip()
-        raise BadResult(f'{path.name} is not a model: "{text}".', charged=charged)
+        raise BadResult(f'{path.name} is not a model: "{said(head)}".', charged=charged)
     if kind is formats.Format.GLB:
         try:
             glb.inspect(path)

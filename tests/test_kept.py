@@ -137,3 +137,30 @@ def test_a_companion_is_not_taken_for_the_note_that_all_is_done(user: User, cup:
         )
         assert user.run("generate", cup, *service.words, "--option", "output_format=obj").status == 0
         assert seen and "finished.json" not in seen[0]
+
+
+@pytest.mark.parametrize("key", ["sk-one\nX-Evil: 1", "sk-ключ", "sk with space"])
+def test_a_key_that_can_be_none_is_said_before_anything_is_sent(user: User, cup: Path, key: str) -> None:
+    with SERVICES["aimlapi"](user) as service:
+        user.environment["AIMLAPI_API_KEY"] = key
+        answer = user.run("generate", cup, *service.words)
+        assert answer.status == 3 and "AIMLAPI_API_KEY" in answer.errors and key not in answer.errors
+        assert service.server.seen == [] and user.jobs() == []
+
+
+def test_a_balance_is_made_fit_to_be_shown(user: User) -> None:
+    with SERVICES["modelslab"](user) as service:
+        said = {"status": "success", "data": {"balance": f"\x1b]0;x\x07{KEY}", "currency": "\x1b[31mUSD"}}
+        service.server.fail("/api/wallet_balance", answers(said))
+        answer = user.run("providers", service.provider, "--check")
+        assert answer.status == 0 and "USD" in answer.output
+        assert KEY not in answer.output and "\x1b" not in answer.output
+
+
+def test_a_result_that_repeats_the_key_does_not_write_it_down(user: User, cup: Path) -> None:
+    with SERVICES["aimlapi"](user) as service:
+        service.server.fail(service.buys, answers({"model_mesh": {"url": f"{service.server.url}/echo"}}))
+        service.server.fail("/echo", answers({"message": f"The key {KEY} may not see this"}), 5)
+        user.run("generate", cup, *service.words)
+        assert "may not see this" in job(user)["problem"]["message"]
+        assert [path.name for path in files_with(user, KEY) if path.parent.name != "rejected"] == []

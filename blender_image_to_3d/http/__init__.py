@@ -15,7 +15,7 @@ waits that grow, vary, obey Retry-After and can be interrupted. Importing this p
 from .addresses import name_in
 from .bodies import Base64File, Form, FormFile, take_out_base64
 from .client import Http, Limits, Reply
-from .words import redacted, said
+from .words import in_one_line, redacted, said
 
 __all__ = [
     "Base64File",
@@ -24,6 +24,7 @@ __all__ = [
     "Http",
     "Limits",
     "Reply",
+    "in_one_line",
     "name_in",
     "redacted",
     "said",

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 MAX_LENGTH = 300
 """Characters of a service's own words in one of our sentences."""
@@ -25,8 +27,8 @@ _HTML = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
 def redacted(text: str, secrets: Iterable[str]) -> str:
     """Return `text` without the secrets, without what signs a link (its query), and without long base64."""
     for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
+        for form in {secret, quote(secret, safe=""), html.escape(secret), json.dumps(secret)[1:-1]} - {""}:
+            text = text.replace(form, "***")
     return _DATA.sub("…", _USER_INFO.sub("", _QUERY.sub("?…", text)))
 
 
@@ -39,6 +41,11 @@ def said(body: bytes, secrets: Iterable[str] = ()) -> str:
         if _HTML.match(text):
             title = _TITLE.search(text)
             text = title.group(1) if title else _TAGS.sub(" ", text)
+    return in_one_line(text, secrets)
+
+
+def in_one_line(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return a stranger's text, short, without secrets and without what steers a terminal."""
     text = " ".join("".join(each if each.isprintable() else " " for each in redacted(text, secrets)).split())
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 1] + "…"
 
