@@ -250,7 +250,9 @@ def key_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> s
     for name in names:
         if key := environment.get(name, "").strip():
             if not key.isascii() or not key.isprintable() or " " in key:
-                raise KeyRefused(f"What {name} holds is no key: it has spaces, line breaks or unusual characters in it.")
+                raise KeyRefused(
+                    f"What {name} holds is no key: it has spaces, line breaks or unusual characters in it."
+                )
             return key
     where = f" One is to be had at {info.key_url}." if info.key_url else ""
     raise KeyMissing(f"{info.label} needs a key.", hint=f"Set the environment variable {names[0]}.{where}")

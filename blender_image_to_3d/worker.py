@@ -229,9 +229,7 @@ class _Run:
         """Whoever quotes a service, or a file of its, may quote the key with it."""
         if not self.key:
             return problem
-        return problem.evolve(
-            message=redacted(problem.message, [self.key]), hint=redacted(problem.hint, [self.key])
-        )
+        return problem.evolve(message=redacted(problem.message, [self.key]), hint=redacted(problem.hint, [self.key]))
 
     # What a provider may use: see provider.Context.
 

@@ -272,6 +272,47 @@ def test_waiting_for_an_answer_can_be_interrupted(tmp_path: Path) -> None:
 # Where the key goes.
 
 
+def endless_interim_replies(exchange: Exchange) -> None:
+    while not exchange.server.over.wait(0.02):
+        exchange.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+def endless_head(exchange: Exchange) -> None:
+    exchange.write(b"HTTP/1.1 200 OK\r\nX: ")
+    while not exchange.server.over.wait(0.1):
+        exchange.write(b"x")
+
+
+def endless_trailer(exchange: Exchange) -> None:
+    exchange.begin(transfer_encoding="chunked")
+    exchange.write(b"0\r\n")
+    while not exchange.server.over.wait(0.02):
+        exchange.write(b"a: b\r\n")
+
+
+@pytest.mark.parametrize("fault", [endless_interim_replies, endless_head, endless_trailer], ids=name_of)
+def test_a_reply_that_never_ends_can_be_interrupted(tmp_path: Path, fault: Answer) -> None:
+    with serving(fault) as server:
+        service = Service(server.url, tmp_path, limits=PATIENT)
+        service.stop_at = time.monotonic() + 0.5
+        started = time.monotonic()
+        with pytest.raises(Cancelled):
+            service.http.get("/status")
+    assert time.monotonic() - started < 3
+
+
+@pytest.mark.parametrize("fault", [endless_interim_replies, endless_head], ids=name_of)
+def test_a_head_that_never_ends_is_given_up(tmp_path: Path, fault: Answer) -> None:
+    with serving(fault) as server, pytest.raises(OutcomeUnknown):
+        Service(server.url, tmp_path).http.buy("/make", {})
+
+
+@pytest.mark.parametrize("link", ["https://①②⑦.0.0.1/x", "https://127。0。0。1/x", "https://%31%32%37.0.0.1/x"])
+def test_an_address_in_disguise_is_none(tmp_path: Path, link: str) -> None:
+    with pytest.raises(BadResult):
+        Service("https://api.example.com", tmp_path).http.download(link, "model")
+
+
 def test_the_key_stays_with_its_service(tmp_path: Path) -> None:
     elsewhere = Server(loopback.file(b"ply\n"))
     with elsewhere, serving(loopback.redirect(elsewhere.url + "/model" + SIGNED)) as server:

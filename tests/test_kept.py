@@ -12,7 +12,7 @@ import pytest
 
 from .conftest import KEY, User
 from .fakes.servers.loopback import Answer, Exchange
-from .services import MODELS, SERVICES, Service, files_with
+from .services import MODELS, SERVICES, files_with
 
 PROCESSING = {"status": "processing", "id": 7, "eta": 1, "future_links": ["https://files.example/7.glb?sig=1"]}
 

@@ -206,6 +206,8 @@ def _split(url: str) -> SplitResult:
         raise ValueError(f'it begins with "{parts.scheme}:", not with https' if parts.scheme else "it is incomplete")
     if not parts.hostname or "@" in parts.netloc:
         raise ValueError("it names no host" if not parts.hostname else "it has a user in it")
+    if not parts.netloc.isascii() or "%" in parts.netloc:
+        raise ValueError("its host is written in an unusual way")  # requests and proxies make an address of "①②⑦.0.0.1"
     _ = parts.port  # raises ValueError
     return parts
 

@@ -8,6 +8,8 @@ Works with requests 2.27.1 and urllib3 1.26 as with their successors.
 
 from __future__ import annotations
 
+import io
+import math
 import os
 import socket
 import time
@@ -15,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException, IncompleteRead
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 
 import requests
@@ -220,6 +222,8 @@ class _Call:
         self.is_checked = True
         self.is_connected = False
         self._socket: socket.socket | None = None
+        self._head_deadline = math.inf
+        self._next_look = 0.0
 
     def open_socket(self, host: str, port: int) -> socket.socket:
         """Connect to a checked address. Raises OSError."""
@@ -241,13 +245,24 @@ class _Call:
         """Wait for the first byte, looking up now and then. Raises TimeoutError, or what `on_wait` raises."""
         self._socket = connection
         deadline = time.monotonic() + self.request.answer_seconds
+        self._head_deadline = deadline + self.request.stall_seconds
         while not wait_for_read(connection, timeout=_GLANCE_SECONDS):
             self.request.on_wait()
             if time.monotonic() >= deadline:
                 raise TimeoutError
 
+    def look_up(self) -> None:
+        """Called before more is read. Raises TimeoutError for a head that never ends, or what `on_wait` raises."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _GLANCE_SECONDS
+            self.request.on_wait()
+        if now >= self._head_deadline:
+            raise TimeoutError
+
     def expect_body(self) -> None:
         """The head has come: from now on something must come all the time."""
+        self._head_deadline = math.inf
         if self._socket is not None:
             self._socket.settimeout(self.request.stall_seconds)
 
@@ -273,6 +288,9 @@ def _watched(call: _Call) -> dict[str, Any]:
     """Return connection pools whose connections go through `call`."""
 
     class Watched:
+        def response_class(self, connection: Any, *args: Any, **words: Any) -> HTTPResponse:
+            return HTTPResponse(_WatchedSocket(connection, call), *args, **words)  # type: ignore[arg-type]
+
         def _new_conn(self: Any) -> socket.socket:
             if not call.is_checked:
                 connection: socket.socket = super()._new_conn()  # type: ignore[misc]
@@ -283,15 +301,16 @@ def _watched(call: _Call) -> dict[str, Any]:
         def connect(self: Any) -> None:
             super().connect()  # type: ignore[misc]
             call.is_connected = True
+            self.sock.settimeout(call.request.stall_seconds)  # for sending; urllib3 sets that for reading itself
 
         def getresponse(self: Any, *args: Any, **words: Any) -> Any:
             call.wait_for_answer(self.sock)
             return super().getresponse(*args, **words)  # type: ignore[misc]
 
-    class Plain(Watched, HTTPConnection):
+    class Plain(Watched, HTTPConnection):  # type: ignore[misc]
         pass
 
-    class Secure(Watched, HTTPSConnection):
+    class Secure(Watched, HTTPSConnection):  # type: ignore[misc]
         pass
 
     class PlainPool(urllib3.HTTPConnectionPool):
@@ -301,6 +320,35 @@ def _watched(call: _Call) -> dict[str, Any]:
         ConnectionCls = Secure
 
     return {"http": PlainPool, "https": SecurePool}
+
+
+class _WatchedSocket:
+    """What `http.client` reads a reply from: it would read interim replies, head lines and trailers for ever."""
+
+    def __init__(self, connection: socket.socket, call: _Call) -> None:
+        self._connection = connection
+        self._call = call
+
+    def makefile(self, mode: Any) -> io.BufferedReader:
+        return io.BufferedReader(_WatchedReader(self._connection.makefile(mode, buffering=0), self._call))
+
+
+class _WatchedReader(io.RawIOBase):
+    def __init__(self, raw: Any, call: _Call) -> None:
+        self._raw = raw
+        self._call = call
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._call.look_up()
+        count: int | None = self._raw.readinto(buffer)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 class _Adapter(HTTPAdapter):
