@@ -109,7 +109,7 @@ class Reply:
     @property
     def retry_after_seconds(self) -> float | None:
         """How long the service asks to wait, in the head of its reply."""
-        return _retry_after(self.headers.get("retry-after", ""))
+        return _retry_after(self.headers)
 
     def json(self) -> Any:
         """Return the reply's JSON value, or nothing if it is none: for looking at errors."""
@@ -580,7 +580,7 @@ class _Download:
             self._draft.unlink(missing_ok=True)
             raise self._http._transport.Broken("it cannot be resumed")
         if incoming.status in {408, 425, 429} or incoming.status >= 500:
-            after = _retry_after(incoming.headers.get("retry-after", ""))
+            after = _retry_after(incoming.headers)
             raise Busy(f"The result of {label} cannot be fetched now ({incoming.status}).", after=after)
         raise BadResult(f"The result of {label} cannot be fetched ({incoming.status}).")
 
@@ -605,13 +605,19 @@ def _body(value: Body | Mapping[str, Any]) -> Body:
     return Json(value) if isinstance(value, Mapping) else value
 
 
-def _retry_after(text: str) -> float | None:
-    """Return the seconds that a Retry-After means: a number, or a date."""
-    text = text.strip()
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that a Retry-After means: a number, or a date, by the clock of whoever says it."""
+    text = headers.get("retry-after", "").strip()
     if text.isascii() and text.replace(".", "", 1).isdigit():
         return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+    moment, now = _seconds_of(text), _seconds_of(headers.get("date", ""))
+    if moment is None:
         return None
-    return max(moment.timestamp() - time.time(), 0.0)
+    return max(moment - (time.time() if now is None else now), 0.0)
+
+
+def _seconds_of(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
