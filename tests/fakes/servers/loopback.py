@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import io
 import json
@@ -92,6 +93,7 @@ class Server:
 
     def __init__(self, answer: Answer, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.seen: list[Seen] = []
+        self.usual = answer
         self.over = threading.Event()
         self.faults: list[tuple[str, Answer]] = []
         """The next requests whose path begins so are answered so instead."""
@@ -223,11 +225,17 @@ def large_json(exchange: Exchange) -> None:
 
 def gzip_bomb(exchange: Exchange) -> None:
     """A hundred kilobytes that would be a hundred megabytes."""
+    exchange.reply(200, bomb(), content_encoding="gzip")
+
+
+@functools.cache
+def bomb() -> bytes:
+    """Return a bomb; packing it takes longer than some clients wait."""
     buffer = io.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb") as file:
         for _ in range(100):
             file.write(b"\0" * 1_000_000)
-    exchange.reply(200, buffer.getvalue(), content_encoding="gzip")
+    return buffer.getvalue()
 
 
 def status(code: int, *, body: Any = None, **headers: str) -> Answer:
