@@ -91,6 +91,10 @@ class Host:
 # What is said.
 
 
+def _printable(text: str) -> str:
+    return "".join(each for each in text if each.isprintable() or each == "\n")
+
+
 class _Say:
     """The only place that prints."""
 
@@ -101,7 +105,7 @@ class _Say:
 
     def answer(self, text: str, **facts: Any) -> None:
         """Print the answer, or with --json its facts."""
-        print(json.dumps(facts) if self.is_json else text, flush=True)
+        print(json.dumps(facts) if self.is_json else _printable(text), flush=True)
 
     def event(self, event: str, **facts: Any) -> None:
         if self.is_json:
@@ -109,7 +113,7 @@ class _Say:
 
     def note(self, text: str) -> None:
         if not self.is_json:  # what a file or a service is called must not steer the terminal
-            print("".join(each for each in text if each.isprintable()), file=sys.stderr, flush=True)
+            print(_printable(text), file=sys.stderr, flush=True)
 
     def error(self, error: ImageTo3DError) -> None:
         # "jobs" alone is a command of its own in most shells.

@@ -11,7 +11,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,6 +44,7 @@ STEP_SECONDS = 0.02
 _CANCEL_PATIENCE_SECONDS = 5.0
 _FOLLOW_SECONDS = 0.2
 _CHECK_SECONDS = 15.0
+_CANNOT_BE_RECALLED = "The request cannot be recalled; waiting for its answer. Ctrl-C again waits no longer"
 _DEPENDENCIES = ("pydantic", "numpy", "requests", "PIL")
 
 
@@ -480,9 +481,12 @@ def run_to_the_end(
         return _last_news(runner, on_news)
     except KeyboardInterrupt:
         runner.stop("pause")
-        while runner.is_busy:
-            runner.step()
-            time.sleep(STEP_SECONDS)
+        if (job := folder.load()).state is JobState.SUBMITTING:
+            on_news(News(folder, job.evolve(message=_CANNOT_BE_RECALLED), has_ended=False))
+        with suppress(KeyboardInterrupt):
+            while runner.is_busy:
+                runner.step()
+                time.sleep(STEP_SECONDS)
         raise Paused("Interrupted.", hint=f"Go on with: jobs resume {folder.id}.") from None
 
 

@@ -221,8 +221,9 @@ class _Run:
         state = JobState.UNKNOWN if is_unknown else JobState.FAILED
         if isinstance(error, Cancelled):
             state = JobState.CANCELLED
-        # After the last word, asking again would bring the same answer, and keep the user from trying anew.
-        handle = None if is_last_word or isinstance(error, Cancelled) else self.job.handle
+        # After the last word, asking again only keeps the user from trying anew; what was paid for is worth it.
+        is_over = isinstance(error, Cancelled) or (is_last_word and problem.charged is Charged.NO)
+        handle = None if is_over else self.job.handle
         return self._journal(state=state, handle=handle, problem=problem, progress=None, message="")
 
     def _without_secrets(self, problem: Problem) -> Problem:
@@ -359,17 +360,23 @@ class _Run:
 
     def _put_away_results(self, error: ImageTo3DError) -> None:
         """Keep what a service sold, however odd it is; drop what was never finished."""
-        is_sold = self.provider.info.paid and (isinstance(error, BadResult) or self._is_buying)
-        if is_sold and any(self.result_folder.glob("*")):
-            names = ("rejected" if number == 1 else f"rejected-{number}" for number in itertools.count(1))
-            rejected = next(path for name in names if not (path := self.folder.path / name).exists())
-            self.result_folder.chmod(0o700)  # an answer may hold signed links
-            system.replace(self.result_folder, rejected)
-        else:
-            shutil.rmtree(self.result_folder, ignore_errors=True)
+        if self.provider.info.paid and (isinstance(error, BadResult) or self._is_buying):
+            self._reject_results()
+        shutil.rmtree(self.result_folder, ignore_errors=True)
+
+    def _reject_results(self) -> None:
+        """Put aside what there is."""
+        if not any(self.result_folder.glob("*")):
+            return
+        names = ("rejected" if number == 1 else f"rejected-{number}" for number in itertools.count(1))
+        rejected = next(path for name in names if not (path := self.folder.path / name).exists())
+        self.result_folder.chmod(0o700)  # an answer may hold signed links
+        system.replace(self.result_folder, rejected)
 
     def _empty_result_folder(self) -> None:
         try:
+            if self.job.handle is None and self.provider.info.paid:  # whose answer was it, if not a purchase's?
+                self._reject_results()
             shutil.rmtree(self.result_folder, ignore_errors=True)
             self.result_folder.mkdir()
         except OSError as error:

@@ -92,7 +92,9 @@ class Service:
         paths = {"upload": self.uploads, "buy": self.buys, "ask": self.asks, "download": "/"}
         path = paths[phase]
         assert path is not None, f"{self.provider} has no phase {phase}"
-        (self.results if phase == "download" else self.server).fail(path, fault, times)
+        # What is asked about may lie below what is bought.
+        method = "POST" if phase == "buy" else ""
+        (self.results if phase == "download" else self.server).fail(path, fault, times, method=method)
 
     def forget_faults(self) -> None:
         self.server.faults.clear()

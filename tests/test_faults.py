@@ -51,7 +51,8 @@ FOR_EVER = 10_000
 ENOUGH_SECONDS = 20.0
 """The patience with which a job is resumed, once nothing is wrong any more."""
 
-LAB, MESH, AIML, ONE, HUNYUAN = "modelslab", "modelslab_instantmesh", "aimlapi", "one_min_ai", "hunyuan3d"
+LAB, MESH, AIML, ONE = "modelslab", "modelslab_instantmesh", "aimlapi", "one_min_ai"
+MESHY, HUNYUAN = "meshy", "hunyuan3d"
 UPLOAD, PURCHASE, ASKING, DOWNLOAD = "upload", "purchase", "asking", "download"
 PHASES = (UPLOAD, PURCHASE, ASKING, DOWNLOAD)
 
@@ -169,10 +170,10 @@ class Row:
 
 
 PLANS: dict[str, dict[str, tuple[str, ...]]] = {
-    "A": {UPLOAD: (LAB,), PURCHASE: (AIML, MESH), ASKING: (HUNYUAN,), DOWNLOAD: (ONE,)},
-    "B": {UPLOAD: (ONE,), PURCHASE: (LAB, HUNYUAN), ASKING: (MESH,), DOWNLOAD: (AIML,)},
-    "C": {UPLOAD: (MESH,), PURCHASE: (ONE, AIML), ASKING: (HUNYUAN,), DOWNLOAD: (LAB,)},
-    "D": {UPLOAD: (), PURCHASE: (AIML, HUNYUAN), ASKING: (ONE, LAB), DOWNLOAD: (MESH,)},
+    "A": {UPLOAD: (LAB,), PURCHASE: (AIML, MESH), ASKING: (HUNYUAN, MESHY), DOWNLOAD: (ONE,)},
+    "B": {UPLOAD: (ONE,), PURCHASE: (LAB, HUNYUAN), ASKING: (MESH,), DOWNLOAD: (AIML, MESHY)},
+    "C": {UPLOAD: (MESH,), PURCHASE: (ONE, AIML), ASKING: (HUNYUAN,), DOWNLOAD: (LAB, MESHY)},
+    "D": {UPLOAD: (), PURCHASE: (AIML, HUNYUAN, MESHY), ASKING: (ONE, LAB), DOWNLOAD: (MESH,)},
 }
 """Which services a fault meets in which phase."""
 
@@ -215,6 +216,7 @@ PROCESSING = _answer_in_words(
     {
         "/api/v6/3d/fetch/": {"status": "processing", "messege": "Request processing", "output": ""},
         "/api/results/": {"aiRecord": {"uuid": "a-b-c", "status": "PROCESSING"}},
+        "/openapi/v1/image-to-3d/": {"id": "a-b-c", "status": "IN_PROGRESS", "progress": 50},
         "/status/": {"status": "processing"},
     }
 )
@@ -317,9 +319,9 @@ MATRIX: dict[str, Row] = {
     ),
 }
 PLANS |= {
-    "empty": {PURCHASE: (AIML,), ASKING: (LAB, MESH, ONE, HUNYUAN)},
-    "asks": {ASKING: (LAB, MESH, ONE, HUNYUAN)},
-    "files": {DOWNLOAD: (LAB, MESH, AIML, ONE)},
+    "empty": {PURCHASE: (AIML,), ASKING: (LAB, MESH, ONE, MESHY, HUNYUAN)},
+    "asks": {ASKING: (LAB, MESH, ONE, MESHY, HUNYUAN)},
+    "files": {DOWNLOAD: (LAB, MESH, AIML, ONE, MESHY)},
     "file": {DOWNLOAD: (LAB, ONE)},
     "E": {PURCHASE: (AIML,), ASKING: (ONE,)},
 }
@@ -546,7 +548,7 @@ def test_two_jobs_with_the_same_id(user: User, cup: Path, tmp_path: Path, name: 
         exchange.write(said[0])
 
     with running(user, name, 8) as service:
-        service.server.fail(service.buys, repeat_yourself, 2)
+        service.fail("buy", repeat_yourself, 2)
         ball = draw_disc(tmp_path / "ball.png", (20, 90, 200))
         for number, picture in enumerate((cup, ball)):
             answer = user.run("generate", picture, *service.words)
@@ -568,7 +570,7 @@ def test_a_service_whose_clock_is_wrong(user: User, cup: Path, name: str, days: 
         loopback.status(429, **dates)(exchange)
 
     with running(user, name, 8) as service:
-        service.server.fail(service.buys, busy)
+        service.fail("buy", busy)
         answer = user.run("generate", cup, *service.words)
         job = check_end(user, answer.status, READY)
         assert service.posts == 2

@@ -12,7 +12,6 @@ A request that may cost money is sent once (`Http.buy`). Everything else is repe
 waits that grow, vary, obey Retry-After and can be interrupted. Importing this package does not import requests.
 """
 
-from .addresses import name_in
 from .bodies import Base64File, Form, FormFile, take_out_base64
 from .client import Http, Limits, Reply
 from .words import in_one_line, redacted, said
@@ -25,7 +24,6 @@ __all__ = [
     "Limits",
     "Reply",
     "in_one_line",
-    "name_in",
     "redacted",
     "said",
     "take_out_base64",

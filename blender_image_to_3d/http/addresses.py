@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from ..errors import BadOption, BadResult
 from .words import redacted
@@ -21,10 +21,9 @@ Address = IPv4Address | IPv6Address
 
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = IPv6Network("64:ff9b::/96")
+_IPV4_COMPATIBLE = IPv6Network("::/96")
 _NEVER_IN_A_URL = re.compile(r"[\x00-\x20\x7f\\]")
 _SHOWN_LENGTH = 80
-_NAME_LENGTH = 100
-_UNUSUAL = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @dataclass(frozen=True)
@@ -170,12 +169,6 @@ def next_link(link: str, location: str) -> str:
     return urljoin(link, location)
 
 
-def name_in(link: str, fallback: str) -> str:
-    """Return the name of the file that a link leads to, made of characters that every system takes."""
-    name = _UNUSUAL.sub("_", unquote(urlsplit(link).path).rpartition("/")[2])[-_NAME_LENGTH:].lstrip("._-")
-    return name if name else fallback
-
-
 def _shown(url: str) -> str:
     return redacted(url, ())[:_SHOWN_LENGTH]
 
@@ -190,11 +183,12 @@ def _unwrapped(address: Address) -> Address:
     if address in _NAT64:
         return IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = address.teredo[1] if address.teredo else None
-    return address.ipv4_mapped or address.sixtofour or teredo or address
+    compatible = IPv4Address(int(address)) if address in _IPV4_COMPATIBLE and int(address) > 1 else None
+    return address.ipv4_mapped or address.sixtofour or teredo or compatible or address
 
 
 def _is_local_name(host: str) -> bool:
-    return host == "localhost" or host.endswith((".localhost", ".localdomain"))
+    return host in {"localhost", "localhost.localdomain"} or host.endswith(".localhost")
 
 
 def _split(url: str) -> SplitResult:

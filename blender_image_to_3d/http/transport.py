@@ -34,6 +34,7 @@ USER_AGENT = "blender-image-to-3d"
 
 _PIECE_BYTES = 256 * 1024
 _GLANCE_SECONDS = 0.1
+_MOST_DIGITS = 20
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPALIVE": 30, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """Seconds of silence before the first sign of life, between two, and how many may go unanswered."""
 _ENCODINGS = {"gzip", "x-gzip", "deflate"}
@@ -95,7 +96,7 @@ class Incoming:
     def length(self) -> int | None:
         """The length of the body as it travels, where the service says it."""
         text = self.headers.get("content-length", "")
-        return int(text) if text.isascii() and text.isdigit() else None
+        return int(text) if text.isascii() and text.isdigit() and len(text) < _MOST_DIGITS else None
 
     @property
     def is_encoded(self) -> bool:
@@ -269,8 +270,8 @@ class _Call:
     def failure(self, error: BaseException) -> NotSent | Broken:
         """Return what an exception of requests means."""
         why = _why(error, self.request)
-        is_certificate = "certificate" in why
-        return Broken(why) if self.is_connected else NotSent(why, is_lasting=is_certificate)
+        is_lasting = "certificate" in why or why == _WRONG_PROXY
+        return Broken(why) if self.is_connected else NotSent(why, is_lasting=is_lasting)
 
 
 def _keep_alive(connection: socket.socket) -> None:
@@ -398,10 +399,12 @@ def _why(error: BaseException, request: Request) -> str:
     return _reason(innermost)
 
 
+_WRONG_PROXY = "the proxy in the settings (all_proxy?) is of a kind that is not supported"
 _KINDS: tuple[tuple[type[BaseException], str], ...] = (
     (socket.gaierror, "its name is not known (DNS)"),
     (ConnectionRefusedError, "the connection was refused"),
     (requests.exceptions.ProxyError, "the proxy does not let it through"),
+    (requests.exceptions.InvalidSchema, _WRONG_PROXY),
     (ConnectionResetError, "the connection was cut"),
     (BrokenPipeError, "the connection was cut"),
 )

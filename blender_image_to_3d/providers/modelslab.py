@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, Field
 
@@ -34,12 +34,12 @@ from ..errors import (
     ResultGone,
     Unreachable,
 )
-from ..http import Base64File, Http, Reply, name_in, replies
+from ..http import Base64File, Http, Reply, replies
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
 from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
-from ..results import FINISHED, adopt
+from ..results import FINISHED, adopt, safe_name
 
 _MAX_UPLOAD_BYTES = 3_700_000
 """Of a file: base64 makes a third more of it, and 5 MB are allowed."""
@@ -50,9 +50,12 @@ _LINKS_TO_MODEL = ("output", "proxy_links", "future_links")
 
 _NO_MODEL = (".mp4", ".webm", ".gif", ".png", ".jpg", ".jpeg", ".webp", ".mtl")
 _MAX_EXTRA_FILES = 16
+_LONGEST_WAIT_SECONDS = 10**6
 _NEXT_LINK_SECONDS = 10.0
 """How long one address of a result is tried before the next one is."""
 _SECONDS_IN_WORDS = re.compile(r"(\d+)\s*(second|minute)", re.IGNORECASE)
+
+_VERSION = re.compile(r"/api(/.*)?$")
 
 _NoText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 """A text that is left out by leaving it empty."""
@@ -314,8 +317,10 @@ class ModelsLabProvider(Provider):
             return OutOfCredit(quote)
         if reply.status == 403:
             return AccountError(quote, hint="Is this part of your plan?")
-        if reply.status == 429 or "rate limit" in text or "queue" in text:
+        if reply.status == 429 or "rate limit" in text:
             return Busy(quote, after=_seconds(answer, reply))
+        if "queue" in text:  # full, or is the request in it?
+            return OutcomeUnknown(quote) if buys else Busy(quote, after=_seconds(answer, reply))
         if buys and (name := _named_field(answer)):
             return _WrongField(name, quote)
         return GenerationFailed(quote, charged=charged)
@@ -378,8 +383,7 @@ def _uploaded(context: Context, picture: Path, explain: Callable[[Reply], None])
 
 def _general(base_url: str, path: str) -> str:
     """Return the address of a call that all versions and plans share: the base URL says one of `…/api/VERSION`."""
-    root, _, _ = base_url.partition("/api/")
-    return f"{root}/api{path}"
+    return f"{_VERSION.sub('', base_url)}/api{path}"
 
 
 def _pending(answer: _Answer, handle: Handle, known: Handle | None = None) -> Pending:
@@ -398,7 +402,12 @@ def _pending(answer: _Answer, handle: Handle, known: Handle | None = None) -> Pe
 
 def _models_first(links: list[str]) -> list[str]:
     """Put videos, pictures and materials behind what may be the model."""
-    return sorted(links, key=lambda link: name_in(link, "").lower().endswith(_NO_MODEL))
+    return sorted(links, key=lambda link: _name_in(link).lower().endswith(_NO_MODEL))
+
+
+def _name_in(link: str) -> str:
+    """Return the name of the file that a link leads to: materials know their textures by it."""
+    return safe_name(unquote(urlsplit(link).path))
 
 
 def _first_of(context: Context, links: list[str]) -> Path:
@@ -416,7 +425,7 @@ def _extras(context: Context, links: Iterable[str]) -> tuple[list[Path], tuple[s
     found: list[Path] = []
     missing = 0
     for number, link in enumerate(list(dict.fromkeys(links))[:_MAX_EXTRA_FILES]):
-        name = name_in(link, "file")
+        name = _name_in(link)
         if name == FINISHED or (context.result_folder / name).exists():
             name = f"{number}-{name}"
         try:
@@ -436,7 +445,7 @@ def _named_field(answer: dict[str, Any]) -> str | None:
 def _seconds(answer: dict[str, Any], reply: Reply) -> float | None:
     """Return how long the service asks to wait: in the body, in the head, or in words."""
     after = answer.get("retry_after")
-    if isinstance(after, int | float) and after >= 0:
+    if isinstance(after, int | float) and 0 <= after < _LONGEST_WAIT_SECONDS:
         return float(after)
     if reply.retry_after_seconds is not None:
         return reply.retry_after_seconds

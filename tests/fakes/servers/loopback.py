@@ -95,8 +95,8 @@ class Server:
         self.seen: list[Seen] = []
         self.usual = answer
         self.over = threading.Event()
-        self.faults: list[tuple[str, Answer]] = []
-        """The next requests whose path begins so are answered so instead."""
+        self.faults: list[tuple[str, str, Answer]] = []
+        """The next requests of this method, or any, whose path begins so are answered so instead."""
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -134,14 +134,14 @@ class Server:
         self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
 
     def _answer_of(self, exchange: Exchange, usual: Answer) -> Answer:
-        for number, (path, fault) in enumerate(self.faults):
-            if exchange.path.startswith(path):
+        for number, (method, path, fault) in enumerate(self.faults):
+            if exchange.method.startswith(method) and exchange.path.startswith(path):
                 del self.faults[number]
                 return fault
         return usual
 
-    def fail(self, path: str, fault: Answer, times: int = 1) -> None:
-        self.faults += [(path, fault)] * times
+    def fail(self, path: str, fault: Answer, times: int = 1, *, method: str = "") -> None:
+        self.faults += [(method, path, fault)] * times
 
     def count(self, method: str, path: str = "") -> int:
         return sum(each.method == method and each.path.startswith(path) for each in self.seen)
