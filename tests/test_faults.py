@@ -89,7 +89,7 @@ STUCK = End("failed", 4, "yes")
 def usual_reply(exchange: Exchange) -> bytes:
     """Return what the service would answer; a purchase is accepted by that."""
     wire, page = exchange.handler.wfile, io.BytesIO()
-    exchange.handler.wfile = page  # type: ignore[assignment]
+    exchange.handler.wfile = page
     try:
         exchange.server.usual(exchange)
     finally:
@@ -370,6 +370,12 @@ MATRIX["an empty answer, then one"].at[ASKING, HUNYUAN] = REFUSED
 
 
 # The matrix.
+
+
+@pytest.fixture(autouse=True, scope="module")
+def packed_bomb() -> None:
+    """Packing it takes longer than a client with little patience waits."""
+    loopback.bomb()
 
 
 def cells() -> Iterator[Any]:
