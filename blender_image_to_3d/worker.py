@@ -53,6 +53,7 @@ LONGEST_POLL_SECONDS = 15.0
 _STOP_CHECK_SECONDS = 0.1
 _REPORT_SECONDS = 0.2
 _MOST_EXPIRED_LINKS = 3
+_ASK_OR_PAY = "It may have been charged. jobs resume {} asks once more, for nothing; --again sends (and pays) anew."
 _HEAD_BYTES = 4096
 _ROOM_BYTES = 64 * 2**20
 """Free disk without which nothing is bought: the result and the journal need it."""
@@ -134,7 +135,7 @@ class _Run:
         last_said: tuple[object, ...] = ()
         while isinstance(answer, Pending):
             self._journal_pending(answer)
-            said = (answer.handle, answer.progress, answer.message)
+            said = (answer.handle, answer.progress, answer.message, answer.is_made and answer.links)
             if said != last_said:
                 last_said, news_came = said, time.monotonic()
             elif time.monotonic() - news_came > self._patience_seconds:
@@ -221,8 +222,10 @@ class _Run:
         state = JobState.UNKNOWN if is_unknown else JobState.FAILED
         if isinstance(error, Cancelled):
             state = JobState.CANCELLED
-        # After the last word, asking again only keeps the user from trying anew; what was paid for is worth it.
-        is_over = isinstance(error, Cancelled) or (is_last_word and problem.charged is Charged.NO)
+        # After the last word, asking again only keeps the user from trying anew; what may have been paid is worth it.
+        is_over = isinstance(error, Cancelled) or (is_last_word and problem.charged is not Charged.MAYBE)
+        if is_last_word and not is_over and not problem.hint:
+            problem = problem.evolve(hint=_ASK_OR_PAY.format(self.job.id))
         handle = None if is_over else self.job.handle
         return self._journal(state=state, handle=handle, problem=problem, progress=None, message="")
 

@@ -108,7 +108,8 @@ class User:
 
     def jobs(self) -> list[dict[str, Any]]:
         """The job.json files of the library, the oldest first."""
-        return [json.loads(path.read_bytes()) for path in sorted(self.library.glob("[!.]*/job.json"))]
+        jobs = [json.loads(path.read_bytes()) for path in self.library.glob("[!.]*/job.json")]
+        return sorted(jobs, key=lambda job: str(job["created"]))
 
 
 @pytest.fixture

@@ -360,6 +360,7 @@ NOT_AT_SERVICE: dict[str, dict[str, str]] = {
     "a link to an unknown name": {
         HUNYUAN: _NO_LINK,
         MESH: _ALIKE.format(LAB),
+        MESHY: _ALIKE.format(ONE),
         AIML: "its download is that of one_min_ai; a closed port takes the same way",
     },
     "ids that stand twice": {ONE: "plan A meets it in its download only, which has no ids: see the scenario below"},

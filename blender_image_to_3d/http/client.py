@@ -481,8 +481,8 @@ class _Patience:
         if self._deadline is None:
             self._deadline = time.monotonic() + self._seconds
         left = self._deadline - time.monotonic()
-        if asked_seconds is not None:
-            return max(asked_seconds, _SHORTEST_PAUSE_SECONDS) if asked_seconds < left else None
+        if asked_seconds is not None and asked_seconds >= _SHORTEST_PAUSE_SECONDS:  # "at once" is no hint
+            return asked_seconds if asked_seconds < left else None
         pause = min(self._pause * SystemRandom().uniform(0.7, 1.3), left)
         self._pause = min(self._pause * 2, self._limits.longest_pause_seconds)
         return pause if left > 0 else None

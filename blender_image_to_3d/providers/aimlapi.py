@@ -25,7 +25,6 @@ from ..errors import (
     Charged,
     GenerationFailed,
     OutOfCredit,
-    ResultGone,
     Unreachable,
 )
 from ..http import Base64File, Http, Reply, take_out_base64
@@ -188,7 +187,7 @@ class AimlApi(Provider):
             try:
                 file = context.http.download(link, "model", patience_seconds=_NEXT_LINK_SECONDS)
                 break
-            except (ResultGone, Unreachable):
+            except (BadResult, Unreachable):
                 continue
         else:
             file = context.http.download(str(links[-1]), "model")

@@ -31,7 +31,6 @@ from ..errors import (
     KeyRefused,
     OutcomeUnknown,
     OutOfCredit,
-    ResultGone,
     Unreachable,
 )
 from ..http import Base64File, Http, Reply, replies
@@ -415,7 +414,7 @@ def _first_of(context: Context, links: list[str]) -> Path:
     for link in links[:-1]:
         try:
             return context.http.download(link, "model", patience_seconds=_NEXT_LINK_SECONDS)
-        except (ResultGone, Unreachable):
+        except (BadResult, Unreachable):
             continue
     return context.http.download(links[-1], "model")
 
