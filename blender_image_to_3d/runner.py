@@ -224,10 +224,15 @@ def check_access(info: ProviderInfo, around: Surroundings) -> None:
         KeyMissing: it needs one, and there is none.
         BadOption: its address is none.
         Unreachable: the user does not want the network to be used.
+        ModuleNotFoundError: requests is missing; Blender brings it.
     """
     key = key_of(info)
     base_url = base_url_of(info)
-    if base_url is None or around.is_online:
+    if base_url is None:
+        return
+    if importlib.util.find_spec("requests") is None:
+        raise ModuleNotFoundError("requests is missing", name="requests")
+    if around.is_online:
         return
     from .http.addresses import Service  # not for those who are online
 
