@@ -5,8 +5,10 @@
     system         what differs between Windows, macOS and Linux
     pictures/      picture files: what they are, and their pixels
     offline_shape/ our own generator; mesh/ the bytes of mesh files: both know nothing of the rest
+    http/          the only part that imports requests: what is sent once, what is repeated, and where a key may go
     models         the nouns: GenerationRequest, Job, Problem …
     provider       the contract of a service; providers/ has one file for each; describe puts their options into words
+    results        what arrived: known by its bytes, and made harmless; archives are unpacked
     library        job folders; recovery says what a job is that no worker has
     request        from what a user says to a checked request; output: from a result to the file that was asked for
     worker         one job, from queued to result on disk; bootstrap starts it in a Python of its own

@@ -136,17 +136,9 @@ def spawn(command: Sequence[str], output: IO[Any]) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if not name.upper().endswith("_KEY")}
     # Not our current folder: on Windows, the worker would keep others from deleting it.
     folder = Path(sys.executable).parent
+    alone: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
-        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=environment,
-            creationflags=flags,
-        )
+        alone = {"creationflags": subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
     return subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -154,7 +146,7 @@ def spawn(command: Sequence[str], output: IO[Any]) -> subprocess.Popen[bytes]:
         stderr=subprocess.STDOUT,
         cwd=folder,
         env=environment,
-        start_new_session=True,
+        **alone,
     )
 
 
