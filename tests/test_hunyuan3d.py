@@ -37,7 +37,7 @@ def newer(user: User) -> Iterator[Hunyuan3DServer]:
 
 
 def _started(user: User, version: str) -> Iterator[Hunyuan3DServer]:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "3"
+    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "10"
     with Hunyuan3DServer(version, MODELS) as server:
         user.environment["IMAGE_TO_3D_HUNYUAN3D_URL"] = server.url
         yield server
@@ -215,7 +215,7 @@ def test_a_fault_while_sending(
     user: User, cup: Path, older: Hunyuan3DServer, fault: Answer, final: str, status: int
 ) -> None:
     """It costs nothing, so the next command sends it again; but no command sends it twice by itself."""
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "8" if final == "ready" else "1"
     older.fail("/send", fault)
     answer = user.run("generate", cup, *HUNYUAN)
     assert (answer.status, state(user)) == (status, final), answer.errors
@@ -258,7 +258,7 @@ def test_a_fault_while_asking(
     user: User, cup: Path, older: Hunyuan3DServer, fault: Answer, times: int, final: str, status: int
 ) -> None:
     """Asking is repeated, or the next command does it: nothing is sent again."""
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1" if final == "failed" else "2"
+    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1" if final == "failed" else "8"
     older.fail("/status", fault, times=times)
     answer = user.run("generate", cup, *HUNYUAN)
     assert (answer.status, state(user)) == (status, final), answer.errors

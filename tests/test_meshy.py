@@ -33,7 +33,7 @@ DEFAULTS = {
 
 @pytest.fixture
 def service(user: User) -> Iterator[Service]:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "8"
+    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "20"
     with SERVICES["meshy"](user) as running:
         yield running
         assert running.complaints() == []
@@ -157,7 +157,8 @@ def test_a_task_that_ends_without_a_model(
     answer = user.run("generate", cup, *MESHY)
     assert answer.status == 1 and words in answer.errors
     (job,) = user.jobs()
-    assert (job["state"], job["problem"]["charged"], job["handle"]) == ("failed", charged, None)
+    assert (job["state"], job["problem"]["charged"]) == ("failed", charged)
+    assert (job["handle"] is not None) == (charged == "maybe"), "only then it may be worth to ask again"
 
 
 TROUBLES = [

@@ -32,7 +32,7 @@ INSTANT_MESH = ("--provider", "modelslab_instantmesh")
 
 @pytest.fixture
 def service(user: User) -> Iterator[Service]:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "8"
+    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "20"
     with SERVICES["modelslab"](user) as running:
         yield running
         assert running.complaints() == []
