@@ -288,12 +288,13 @@ def test_a_worker_killed_at_any_moment_leaves_what_the_next_command_can_finish(
     (job,) = user.jobs()
     bought = len(user.sold)
     answer = user.run("jobs", "resume", job["id"], "--output", tmp_path / "cup.ply")
-    if job["state"] == "unknown":
-        assert bought <= 1 and answer.status == 1 and "--again" in answer.errors
+    if job["state"] == "unknown":  # it died between writing down that the request leaves and the answer
+        assert answer.status == 1 and "--again" in answer.errors
+        assert len(user.sold) == bought <= 1
     else:
         assert answer.status == 0, (job, answer.errors)
         assert (tmp_path / "cup.ply").is_file() and state(user) == "ready"
-    assert len(user.sold) == 1
+        assert len(user.sold) == 1
 
 
 @pytest.mark.parametrize("seed", range(6))
