@@ -401,7 +401,7 @@ def test_quads_come_back_closed_from_the_triangles_of_our_own_files(
     positions, quads, uvs = given.torus(24, 12)
     given.textured_monkey(tmp_path)
     given.new_file()
-    data = given.module(package, "mesh.glb").encode(
+    data = given.module(package, "mesh.glb_writer").encode(
         positions=positions, quads=quads, uvs=uvs, texture_png=(tmp_path / "skin.png").read_bytes(), name="torus"
     )
     (tmp_path / "model.glb").write_bytes(data)
