@@ -12,7 +12,7 @@ A request that may cost money is sent once (`Http.buy`). Everything else is repe
 waits that grow, vary, obey Retry-After and can be interrupted. Importing this package does not import requests.
 """
 
-from .bodies import Base64File, Form, FormFile, take_out_base64
+from .bodies import Base64File, Form, FormFile, data_uri, take_out_base64
 from .client import Http, Limits, Reply
 from .words import in_one_line, redacted, said
 
@@ -23,6 +23,7 @@ __all__ = [
     "Http",
     "Limits",
     "Reply",
+    "data_uri",
     "in_one_line",
     "redacted",
     "said",

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from ..pictures.inspect import inspect
+
 PIECE_BYTES = 3 * 64 * 1024
 """Divisible by 3 and by 4: base64 of one piece ends where the next begins."""
 
@@ -44,6 +46,11 @@ class FormFile:
     path: Path
     name: str
     content_type: str
+
+
+def data_uri(picture: Path) -> Base64File:
+    """Return a picture as a `data:` URI. Raises `BadPicture`."""
+    return Base64File(picture, f"data:{inspect(picture).format.mime};base64,")
 
 
 class Json:

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
@@ -68,6 +68,8 @@ class Limits:
     """How long a purchase that the service puts off (429) is tried again; and no Retry-After is obeyed for longer."""
     first_pause_seconds: float = 0.5
     longest_pause_seconds: float = 30.0
+    next_link_seconds: float = 10.0
+    """How long one address of a result is tried where there are others."""
     gone_seconds: float = 3.0
     """How long a finished result may be missing: delivery networks lag behind."""
     max_reply_bytes: int = 10 * 1000 * 1000
@@ -303,6 +305,19 @@ class Http:
             raise StorageError(f"{target} cannot be written: {system.explain(error)}.") from error
         log.info("downloaded %s: %d bytes in %.1f s", name, target.stat().st_size, time.monotonic() - started)
         return target
+
+    def download_first(self, links: Sequence[str], name: str) -> Path:
+        """Fetch a result from the first of several addresses that has it; the last one is waited for longest.
+
+        Raises:
+            ImageTo3DError: what `download` says of the last address.
+        """
+        for link in links[:-1]:
+            try:
+                return self.download(link, name, patience_seconds=self.limits.next_link_seconds)
+            except (BadResult, Unreachable):
+                continue
+        return self.download(links[-1], name)
 
     # How a request goes.
 

@@ -25,12 +25,10 @@ from ..errors import (
     Charged,
     GenerationFailed,
     OutOfCredit,
-    Unreachable,
 )
-from ..http import Base64File, Http, Reply, take_out_base64
+from ..http import Base64File, Http, Reply, data_uri, take_out_base64
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
-from ..pictures.inspect import inspect
 from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
 from ..results import adopt
 
@@ -47,7 +45,6 @@ _MODEL_SUFFIXES = (*(f".{kind}" for kind in _KINDS), ".zip", ".gltf")
 _MOST_LINKS = 8
 _DEEPEST = 50
 """Of the objects in an answer: the deepest that was seen is 4."""
-_NEXT_LINK_SECONDS = 10.0
 
 
 class MagicOptions(Options):
@@ -183,14 +180,7 @@ class AimlApi(Provider):
         """
         links = context.links.get("models")
         assert isinstance(links, list), "it was made, so there are links"
-        for link in map(str, links[:-1]):
-            try:
-                file = context.http.download(link, "model", patience_seconds=_NEXT_LINK_SECONDS)
-                break
-            except (BadResult, Unreachable):
-                continue
-        else:
-            file = context.http.download(str(links[-1]), "model")
+        file = context.http.download_first([str(link) for link in links], "model")
         return Finished.model_validate({**handle, "files": adopt(file)})
 
     def account(self, http: Http, key: str | None) -> Account:
@@ -213,8 +203,7 @@ def _pictures(request: GenerationRequest, context: Context) -> dict[str, Base64F
     found = {}
     for view in request.views:
         name = _FIELD_OF_VIEW[view] if request.model in {None, MAGIC} else "image_url"
-        path = context.picture(view)
-        found[name] = Base64File(path, f"data:{inspect(path).format.mime};base64,")
+        found[name] = data_uri(context.picture(view))
     return found
 
 

@@ -24,10 +24,9 @@ from urllib.parse import quote
 from pydantic import BaseModel, Field, model_validator
 
 from ..errors import BadResult, Charged, GenerationFailed, ResultGone
-from ..http import Base64File, Reply, replies
+from ..http import Reply, data_uri, replies
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
-from ..pictures.inspect import inspect
 from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
 from ..results import adopt
 
@@ -196,8 +195,7 @@ def _headers(key: str | None) -> dict[str, str]:
 
 
 def _pictures(request: GenerationRequest, context: Context) -> dict[str, Any]:
-    paths = [context.picture(view) for view in request.views]
-    files = [Base64File(path, f"data:{inspect(path).format.mime};base64,") for path in paths]
+    files = [data_uri(context.picture(view)) for view in request.views]
     return {"image_url": files[0]} if len(files) == 1 else {"image_urls": files}
 
 

@@ -33,10 +33,9 @@ from ..errors import (
     OutOfCredit,
     Unreachable,
 )
-from ..http import Base64File, Http, Reply, replies
+from ..http import Http, Reply, data_uri, replies
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
-from ..pictures.inspect import inspect
 from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
 from ..results import FINISHED, adopt, safe_name
 
@@ -50,14 +49,50 @@ _LINKS_TO_MODEL = ("output", "proxy_links", "future_links")
 _NO_MODEL = (".mp4", ".webm", ".gif", ".png", ".jpg", ".jpeg", ".webp", ".mtl")
 _MAX_EXTRA_FILES = 16
 _LONGEST_WAIT_SECONDS = 10**6
-_NEXT_LINK_SECONDS = 10.0
-"""How long one address of a result is tried before the next one is."""
 _SECONDS_IN_WORDS = re.compile(r"(\d+)\s*(second|minute)", re.IGNORECASE)
 
 _VERSION = re.compile(r"/api(/.*)?$")
 
 _NoText = Annotated[str | None, BeforeValidator(lambda value: value or None)]
 """A text that is left out by leaving it empty."""
+
+
+# Options that both endpoints have.
+Seed = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=2**32 - 1,
+        title="Seed",
+        description="The same seed and picture give the same model; 0 takes another one each time",
+    ),
+]
+ChunkSize = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=12000,
+        title="Chunk Size",
+        description="How much is worked on at once on the service's graphics card",
+        json_schema_extra={"advanced": True},
+    ),
+]
+Video = Annotated[
+    bool,
+    Field(
+        title="Video",
+        description="Also make a video of the model, kept beside it",
+        json_schema_extra={"advanced": True},
+    ),
+]
+Temporary = Annotated[
+    Literal["yes", "no"],
+    Field(
+        title="Temporary",
+        description="Let the service keep its copy in a temporary folder only",
+        json_schema_extra={"advanced": True},
+    ),
+]
 
 
 class ModelsLabOptions(Options):
@@ -99,13 +134,7 @@ class ModelsLabOptions(Options):
         title="Simplify",
         description="Share of the triangles that is removed: 0.98 leaves a fifth of what 0.9 leaves",
     )
-    seed: int = Field(
-        default=0,
-        ge=0,
-        le=2**32 - 1,
-        title="Seed",
-        description="The same seed and picture give the same model; 0 takes another one each time",
-    )
+    seed: Seed = 0
     multi_image: bool = Field(
         default=False,
         title="Several Views in Picture",
@@ -119,26 +148,9 @@ class ModelsLabOptions(Options):
         description="Of the model; older than the steps above, and perhaps without effect",
         json_schema_extra={"advanced": True},
     )
-    chunk_size: int = Field(
-        default=8192,
-        ge=1,
-        le=12000,
-        title="Chunk Size",
-        description="How much is worked on at once on the service's graphics card",
-        json_schema_extra={"advanced": True},
-    )
-    render: bool = Field(
-        default=False,
-        title="Video",
-        description="Also make a video of the model, kept beside it",
-        json_schema_extra={"advanced": True},
-    )
-    temp: Literal["yes", "no"] = Field(
-        default="no",
-        title="Temporary",
-        description="Let the service keep its copy in a temporary folder only",
-        json_schema_extra={"advanced": True},
-    )
+    chunk_size: ChunkSize = 8192
+    render: Video = False
+    temp: Temporary = "no"
     webhook: _NoText = Field(
         default=None,
         title="Webhook",
@@ -274,7 +286,7 @@ class ModelsLabProvider(Provider):
             name: [str(link) for link in value] for name, value in context.links.items() if isinstance(value, list)
         }
         outputs, proxies, future = (_models_first(links.get(each, [])) for each in _LINKS_TO_MODEL)
-        model = _first_of(context, [*outputs[:1], *proxies[:1], *future[:1]])
+        model = context.http.download_first([*outputs[:1], *proxies[:1], *future[:1]], "model")
         beside, notes = _extras(context, [*outputs[1:], *links.get("extra_assets", [])])
         seed, seconds = handle.get("seed"), handle.get("seconds")
         return Finished(
@@ -371,8 +383,7 @@ class ModelsLab(ModelsLabProvider):
 
 def _uploaded(context: Context, picture: Path, explain: Callable[[Reply], None]) -> str:
     """Return the address under which the service finds a picture from now on."""
-    mime = inspect(picture).format.mime
-    body = {"key": context.key, "base64_string": Base64File(picture, f"data:{mime};base64,")}
+    body = {"key": context.key, "base64_string": data_uri(picture)}
     reply = context.http.ask(_general(context.http.base_url, "/v6/base64_to_url"), body, explain=explain)
     addresses = _addresses(reply.read(_Uploaded).output)
     if not addresses:
@@ -409,16 +420,6 @@ def _name_in(link: str) -> str:
     return safe_name(unquote(urlsplit(link).path))
 
 
-def _first_of(context: Context, links: list[str]) -> Path:
-    """Fetch the model from the first address that has it."""
-    for link in links[:-1]:
-        try:
-            return context.http.download(link, "model", patience_seconds=_NEXT_LINK_SECONDS)
-        except (BadResult, Unreachable):
-            continue
-    return context.http.download(links[-1], "model")
-
-
 def _extras(context: Context, links: Iterable[str]) -> tuple[list[Path], tuple[str, ...]]:
     """Fetch what came with the model. What cannot be had is no reason to lose the model."""
     found: list[Path] = []
@@ -428,7 +429,7 @@ def _extras(context: Context, links: Iterable[str]) -> tuple[list[Path], tuple[s
         if name == FINISHED or (context.result_folder / name).exists():
             name = f"{number}-{name}"
         try:
-            found.append(context.http.download(link, name, patience_seconds=_NEXT_LINK_SECONDS))
+            found.append(context.http.download(link, name, patience_seconds=context.http.limits.next_link_seconds))
         except (GenerationFailed, Unreachable):
             missing += 1
     return found, (f"{missing} more files of the result could not be fetched.",) if missing else ()

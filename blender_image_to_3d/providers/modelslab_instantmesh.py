@@ -6,13 +6,11 @@ Address, upload, answers and polling are those of `modelslab`; the fields are no
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from ..models import View
 from ..provider import Options
-from .modelslab import ModelsLab, ModelsLabProvider
+from .modelslab import ChunkSize, ModelsLab, ModelsLabProvider, Seed, Temporary, Video
 
 
 class InstantMeshOptions(Options):
@@ -32,33 +30,10 @@ class InstantMeshOptions(Options):
     resolution: int = Field(
         default=256, ge=1, le=512, title="Resolution", description="Of the model: more is finer and slower"
     )
-    seed: int = Field(
-        default=0,
-        ge=0,
-        le=2**32 - 1,
-        title="Seed",
-        description="The same seed and picture give the same model; 0 takes another one each time",
-    )
-    render: bool = Field(
-        default=False,
-        title="Video",
-        description="Also make a video of the model, kept beside it",
-        json_schema_extra={"advanced": True},
-    )
-    chunk_size: int = Field(
-        default=8192,
-        ge=1,
-        le=12000,
-        title="Chunk Size",
-        description="How much is worked on at once on the service's graphics card",
-        json_schema_extra={"advanced": True},
-    )
-    temp: Literal["yes", "no"] = Field(
-        default="no",
-        title="Temporary",
-        description="Let the service keep its copy in a temporary folder only",
-        json_schema_extra={"advanced": True},
-    )
+    seed: Seed = 0
+    render: Video = False
+    chunk_size: ChunkSize = 8192
+    temp: Temporary = "no"
 
 
 class ModelsLabInstantMesh(ModelsLabProvider):
