@@ -74,6 +74,11 @@ class Spot(StrEnum):
     """Where the model is put."""
 
     CURSOR = "cursor"
+    """Where the cursor was when the model was asked for."""
+
+    CURSOR_NOW = "cursor_now"
+    """Where the cursor is when the model arrives; for a script that waits for it, the same."""
+
     ORIGIN = "origin"
 
 
@@ -94,6 +99,8 @@ class Placement(Model):
         default=None, gt=0, allow_inf_nan=False, description="In scene units; nothing: as the file says"
     )
     collection: str | None = Field(default=None, description="Made if it is missing; nothing: the active one")
+    faces: int | None = Field(default=None, ge=4, description="At most so many triangles; nothing: as the file says")
+    as_asset: bool = Field(default=False, description="Mark it as an asset, with the front picture as its preview")
 
 
 class GenerationRequest(Model):

@@ -75,7 +75,7 @@ def _view_layer_of(scene: bpy.types.Scene) -> bpy.types.ViewLayer:
 
 
 def _spot(spot: Spot, scene: bpy.types.Scene) -> Vector:
-    return scene.cursor.location.copy() if spot is Spot.CURSOR else Vector()
+    return Vector() if spot is Spot.ORIGIN else scene.cursor.location.copy()
 
 
 def _objects_of_the_model(staging: bpy.types.Scene) -> list[bpy.types.Object]:
