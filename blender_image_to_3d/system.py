@@ -30,15 +30,32 @@ _LONG_PATH_LENGTH = 150
 def library_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the folder that keeps this user's jobs: the same for every Blender version and for the command line.
 
+    It is what IMAGE_TO_3D_LIBRARY names, else what the user chose in the preferences, else one beside them.
+
     Raises:
         StorageError: this user has no home folder.
     """
-    chosen = environment.get("IMAGE_TO_3D_LIBRARY")
+    from . import settings  # it needs this module
+
+    chosen = environment.get("IMAGE_TO_3D_LIBRARY") or settings.load(environment).library
+    if not chosen:
+        return user_folder(environment) / "image_to_3d"
     try:
-        return Path(chosen).expanduser().absolute() if chosen else _data_folder(environment) / "image_to_3d"
+        return Path(chosen).expanduser().absolute()
     except RuntimeError as error:
-        hint = "Name a folder in the environment variable IMAGE_TO_3D_LIBRARY."
-        raise StorageError("There is no home folder for the library.", hint=hint) from error
+        raise _homeless() from error
+
+
+def user_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where programs keep what is this user's alone: the settings and the keys, and by default the library.
+
+    Raises:
+        StorageError: this user has no home folder.
+    """
+    try:
+        return _data_folder(environment)
+    except RuntimeError as error:
+        raise _homeless() from error
 
 
 def _data_folder(environment: Mapping[str, str]) -> Path:
@@ -47,6 +64,11 @@ def _data_folder(environment: Mapping[str, str]) -> Path:
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Application Support"
     return Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+
+
+def _homeless() -> StorageError:
+    hint = "Name a folder in the environment variable IMAGE_TO_3D_LIBRARY."
+    return StorageError("This user has no home folder.", hint=hint)
 
 
 def host_name() -> str:

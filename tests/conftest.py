@@ -18,12 +18,18 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "blender_image_to_3d"
 KEY = "sk-very-secret-0123456789"
+# Where Linux and Windows keep what is a user's own; macOS has it in the home.
+_DATA_FOLDERS = ("XDG_DATA_HOME", "LOCALAPPDATA")
 
 
 @pytest.fixture(autouse=True)
 def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """No test sees the library or the keys of whoever runs it."""
+    """No test sees the library, the settings or the keys of whoever runs it."""
     library = tmp_path / "library"
+    for name in _DATA_FOLDERS:
+        monkeypatch.setenv(name, str(tmp_path / "data"))
+    if sys.platform == "darwin":
+        monkeypatch.setenv("HOME", str(tmp_path))
     for name in list(os.environ):
         if name.startswith("IMAGE_TO_3D_"):
             monkeypatch.delenv(name)
@@ -68,6 +74,7 @@ class User:
         self.environment = {
             **kept,
             "HOME": str(self.home),
+            **{name: str(self.data) for name in _DATA_FOLDERS},
             "IMAGE_TO_3D_LIBRARY": str(self.library),
             "TILL": str(self.till),
             "PAID_SERVICE_KEY": KEY,
@@ -77,6 +84,11 @@ class User:
     @property
     def library(self) -> Path:
         return self.home / "library"
+
+    @property
+    def data(self) -> Path:
+        """Where the settings and the keys are."""
+        return self.home / "Library" / "Application Support" if sys.platform == "darwin" else self.home / "data"
 
     @property
     def till(self) -> Path:
