@@ -9,6 +9,7 @@
     http/          the only part that imports requests: what is sent once, what is repeated, and where a key may go
     models         the nouns: GenerationRequest, Job, Problem …
     provider       the contract of a service; providers/ has one file for each; describe puts their options into words
+    keys           where the keys of the services are
     results        what arrived: known by its bytes, and made harmless; archives are unpacked
     library        job folders; recovery says what a job is that no worker has
     request        from what a user says to a checked request; output: from a result to the file that was asked for

@@ -25,13 +25,12 @@ from .errors import (
     ImageTo3DError,
     InputError,
     JobBusy,
-    KeyMissing,
-    KeyRefused,
     OutcomeUnknown,
     Paused,
     StorageError,
     Unreachable,
 )
+from .keys import key_of
 from .library import JobFolder, Library
 from .models import Job, JobState, Problem, Start
 from .provider import Account, ProviderInfo
@@ -221,7 +220,7 @@ def check_access(info: ProviderInfo, around: Surroundings) -> None:
     """Say before anything is done whether a provider may be asked at all.
 
     Raises:
-        KeyMissing: it needs one, and there is none.
+        AccountError: it needs a key, and there is none that could be one.
         BadOption: its address is none.
         Unreachable: the user does not want the network to be used.
         ModuleNotFoundError: requests is missing; Blender brings it.
@@ -241,27 +240,6 @@ def check_access(info: ProviderInfo, around: Surroundings) -> None:
             f"{info.label} needs the network, and Blender is set not to use it.",
             hint="Allow Online Access in the preferences (System > Network), or start Blender with --online-mode.",
         )
-
-
-def key_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return the provider's key, or nothing if it needs none.
-
-    Raises:
-        KeyMissing: it needs one, and there is none.
-        KeyRefused: what there is can be none.
-    """
-    if not info.needs_key:
-        return None
-    names = info.all_key_variables
-    for name in names:
-        if key := environment.get(name, "").strip():
-            if not key.isascii() or not key.isprintable() or " " in key:
-                raise KeyRefused(
-                    f"What {name} holds is no key: it has spaces, line breaks or unusual characters in it."
-                )
-            return key
-    where = f" One is to be had at {info.key_url}." if info.key_url else ""
-    raise KeyMissing(f"{info.label} needs a key.", hint=f"Set the environment variable {names[0]}.{where}")
 
 
 def base_url_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ) -> str | None:

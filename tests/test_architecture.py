@@ -20,6 +20,7 @@ LAYERS = (
     {"offline_shape", "mesh", "pictures", "http"},
     {"models"},
     {"provider", "archives"},
+    {"keys"},
     {"results"},
     {"providers", "library"},
     {"recovery", "request", "output", "describe"},
