@@ -13,6 +13,7 @@
     results        what arrived: known by its bytes, and made harmless; archives are unpacked
     library        job folders; recovery says what a job is that no worker has
     request        from what a user says to a checked request; output: from a result to the file that was asked for
+    orders         from a request to its job, so that nothing is bought twice; Blender starts it with a click
     worker         one job, from queued to result on disk; bootstrap starts it in a Python of its own
     runner         starts, watches, stops and resumes workers; batch works through many pictures
     cli            the same words in a shell and in Blender

@@ -451,7 +451,7 @@ def _check_account(options: argparse.Namespace, say: _Say, host: Host) -> int:
     return 0
 
 
-# worker
+# worker, order: programs that are started with a line on their standard input
 
 
 def _worker(options: argparse.Namespace, say: _Say, host: Host) -> int:
@@ -459,6 +459,12 @@ def _worker(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from .library import JobFolder
 
     return worker.main(JobFolder(options.folder), sys.stdin.buffer)
+
+
+def _order(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    from . import orders
+
+    return orders.main(options.outcome, sys.stdin.buffer)
 
 
 # The words.
@@ -475,9 +481,13 @@ def _parser(program: str, arguments: Sequence[str]) -> argparse.ArgumentParser:
     command.add_argument("--check", action="store_true", help="ask its service whether the key is good; costs nothing")
     command.add_argument("--json", action="store_true", help="one JSON line for each")
     command.set_defaults(run=_providers)
-    command = commands.add_parser("worker")  # for the runner: no help, so that it is not listed
+    # For the runner and for Blender: no help, so that they are not listed.
+    command = commands.add_parser("worker")
     command.add_argument("folder", type=Path)
     command.set_defaults(run=_worker)
+    command = commands.add_parser("order")
+    command.add_argument("outcome", type=Path)
+    command.set_defaults(run=_order)
     return parser
 
 

@@ -8,6 +8,7 @@ LIBRARY/20261121-033458-cup-7f3a/
     worker.log     what the worker did
     links.json     signed addresses of a result that was not fetched yet; only its owner can open it
     front.png …    the pictures as they were handed over
+    thumbnail.png  the front picture in small, where no viewer reads what was handed over
     result/        the model, known to be whole; finished.json beside it says what it cost
     rejected/      what a service sold that is no model, or could not be made the result
 """
@@ -60,6 +61,10 @@ class JobFolder:
     @property
     def result(self) -> Path:
         return self.path / "result"
+
+    @property
+    def thumbnail(self) -> Path:
+        return self.path / "thumbnail.png"
 
     def load(self) -> Job:
         """Return the job.

@@ -11,13 +11,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from . import providers, system
+from . import orders, providers, system
 from .errors import (
     BadOption,
     Cancelled,
@@ -324,12 +324,12 @@ def generate(
     info = providers.info(draft.request.provider)
     check_access(info, around)
     patience_of(info)
-    with library.locked() if info.paid else nullcontext():
-        earlier = _bought_before(draft, library) if info.paid and not again else None
-        folder = earlier or draft.create(library)
-    news = _brought(folder, around=around, on_news=on_news)
+    taken = orders.take(draft, library, again=again)
+    if taken.doubt is not None:
+        raise taken.doubt
+    news = _brought(taken.folder, around=around, on_news=on_news)
     if _is_worthless(news.job):
-        folder.delete()
+        taken.folder.delete()
     return _result_or_error(news)
 
 
@@ -491,21 +491,3 @@ def _result_or_error(news: News) -> News:
             hint=f"Go on with: jobs resume {news.folder.id}. Its log is {news.folder.log}.",
         )
     return news
-
-
-def _bought_before(draft: Draft, library: Library) -> JobFolder | None:
-    """Return the job that has what the draft asks for, or may still bring it.
-
-    Raises:
-        OutcomeUnknown: the same request may have been charged, and nobody knows what became of it.
-    """
-    found = max(library.same(draft.request.fingerprint), key=lambda each: each[1].worth, default=None)
-    if found is None or found[1].worth == 0:
-        return None
-    folder, job = found
-    if job.worth == 1:
-        raise OutcomeUnknown(
-            f'The same request was sent before, as "{folder.id}", and may have been charged.',
-            hint="Look at the service's own history; to send it again all the same, use --again.",
-        )
-    return folder

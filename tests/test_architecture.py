@@ -24,7 +24,7 @@ LAYERS = (
     {"results"},
     {"providers", "library"},
     {"recovery", "request", "output", "describe"},
-    {"worker"},
+    {"worker", "orders"},
     {"runner"},
     {"batch"},
     {"cli"},

@@ -27,6 +27,11 @@ SRGB_SUFFIX = ".srgb.npy"
 SENT_SUFFIX = ".sent.png"
 """Of what `prepare` makes."""
 
+_DUMP_SUFFIXES = (LINEAR_SUFFIX, SRGB_SUFFIX)
+_THUMBNAIL_SIDE = 256
+_THUMBNAIL_SAMPLES = 4
+"""Pixels of a dump that a pixel of its thumbnail is made of, at least, along each side."""
+
 
 def suffix_of(path: Path) -> str:
     """Return the ending that a picture has in a job folder: by its bytes, not by its name.
@@ -34,11 +39,35 @@ def suffix_of(path: Path) -> str:
     Raises:
         BadPicture: it is missing, damaged, too small or too large.
     """
-    for suffix in (LINEAR_SUFFIX, SRGB_SUFFIX):
+    for suffix in _DUMP_SUFFIXES:
         if path.name.endswith(suffix):
             _check_size(path)
             return suffix
     return inspect(path).format.suffixes[0]
+
+
+def is_dump(path: Path) -> bool:
+    """Whether a file has raw pixels, which no viewer of pictures reads."""
+    return path.name.endswith(_DUMP_SUFFIXES)
+
+
+def thumbnail(dump: Path) -> bytes:
+    """Return the picture of a dump as a small upright PNG file.
+
+    Raises:
+        OSError: the dump cannot be read.
+    """
+    import numpy as np
+
+    from . import pixels, png, scaling
+
+    floats = np.load(dump, mmap_mode="r", allow_pickle=False)
+    height, width, _ = floats.shape
+    step = max(1, max(height, width) // (_THUMBNAIL_SIDE * _THUMBNAIL_SAMPLES))
+    picture = pixels.pixels_from_floats(floats[::step, ::step], linear=dump.name.endswith(LINEAR_SUFFIX))
+    scale = min(1.0, _THUMBNAIL_SIDE / max(picture.shape))
+    small = scaling.shrink(picture, max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    return png.encode(scaling.without_idle_alpha(small))
 
 
 def has_picture_suffix(path: Path) -> bool:
@@ -81,15 +110,14 @@ def prepare(path: Path, wanted: Wanted, *, name: str, blender: str | None) -> Pr
     """
     if path.name.endswith(SENT_SUFFIX):
         return Prepared(path)
-    is_dump = path.name.endswith((LINEAR_SUFFIX, SRGB_SUFFIX))
-    facts = None if is_dump else inspect(path)
+    facts = None if is_dump(path) else inspect(path)
     size = facts.upright_size if facts else _dump_size(path)
     warnings = _warnings(size, wanted, name)
     if facts and _is_as_wanted(path, facts, wanted):
         return Prepared(path, warnings)
     from . import pixels, scaling
 
-    decoded = _from_dump(path) if is_dump else pixels.read(path, blender=pixels.find_blender(blender))
+    decoded = _from_dump(path) if facts is None else pixels.read(path, blender=pixels.find_blender(blender))
     fitted = scaling.fit(scaling.without_idle_alpha(decoded), wanted.max_bytes)
     # Another name than any picture that is handed over: a half-finished job shows what was done, and what was not.
     target = path.with_name(path.name.partition(".")[0] + SENT_SUFFIX)
@@ -125,10 +153,15 @@ def _warnings(size: tuple[int, int], wanted: Wanted, name: str) -> tuple[str, ..
 
 
 def _dump_size(dump: Path) -> tuple[int, int]:
-    """Return width and height."""
+    """Return width and height. Raises `BadPicture`."""
     import numpy as np
 
-    height, width, _ = np.load(dump, mmap_mode="r", allow_pickle=False).shape
+    try:
+        height, width, _ = np.load(dump, mmap_mode="r", allow_pickle=False).shape
+    except FileNotFoundError:
+        raise BadPicture("The pixels of the image are gone.", hint="Choose the image again.") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise BadPicture("The pixels of the image are damaged.", hint="Choose the image again.") from error
     return width, height
 
 
