@@ -62,7 +62,11 @@ def _pictures(provider: Provider) -> str:
 
 
 def option_facts(options: type[Options]) -> list[dict[str, Any]]:
-    """Return for each option its name, label, description, type, default, range and choices, and if it is advanced."""
+    """Return for each option its name, label, description, type, default, limits and choices, and if it is advanced.
+
+    `type` is that of JSON schema, or None for what cannot be said in one value. `optional`: null is a value, too.
+    `above_minimum`, `below_maximum`: the limit itself is not allowed.
+    """
     schema = options.model_json_schema()
     shared = schema.get("$defs", {})
     return [_facts(name, _inlined(field, shared)) for name, field in schema.get("properties", {}).items()]
@@ -88,10 +92,14 @@ def options_help(options: type[Options]) -> str:
 
 
 def _inlined(field: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """Return a field's schema with what it refers to (an enumeration) in it."""
-    if "$ref" not in field:
+    """Return a field's schema with what it refers to (an enumeration, what it is if it is not null) in it."""
+    if "$ref" in field:
+        return {**shared[field["$ref"].rsplit("/", 1)[-1]], **field}
+    variants = [_inlined(each, shared) for each in field.get("anyOf", ()) if each.get("type") != "null"]
+    if not variants:
         return field
-    return {**shared[field["$ref"].rsplit("/", 1)[-1]], **field}
+    kind = variants[0] if len(variants) == 1 else {"type": None}
+    return {**kind, **field, "optional": len(variants) < len(field["anyOf"])}
 
 
 def _facts(name: str, field: dict[str, Any]) -> dict[str, Any]:
@@ -100,9 +108,14 @@ def _facts(name: str, field: dict[str, Any]) -> dict[str, Any]:
         "label": field.get("title", name),
         "description": field.get("description", ""),
         "type": field.get("type", "string"),
+        "optional": field.get("optional", False),
         "default": field.get("default"),
         "minimum": field.get("minimum", field.get("exclusiveMinimum")),
         "maximum": field.get("maximum", field.get("exclusiveMaximum")),
-        "choices": field.get("enum"),
+        "above_minimum": "exclusiveMinimum" in field,
+        "below_maximum": "exclusiveMaximum" in field,
+        "shortest": field.get("minLength"),
+        "longest": field.get("maxLength"),
+        "choices": [field["const"]] if "const" in field else field.get("enum"),
         "advanced": field.get("advanced", False),
     }
