@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tab of the sidebar as far as it is filled in: picture, provider, views, options, placement; and the presets.
+
+Drawing takes everything from the scene and from what `forms` keeps: it reads no file and imports no package.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import blf
+import bpy
+from bl_operators.presets import AddPresetBase
+from bl_ui.utils import PresetPanel
+
+from . import forms
+from .texts import tr
+
+CATEGORY = "Image to 3D"
+
+_NARROW = 230
+"""Width of the region, in pixels at 1x, below which labels go into the fields, as there is no room beside them."""
+_MARGINS = 2.6
+_LARGEST_PICTURE = 12.0
+"""In units of the interface: the height of a button."""
+
+
+class _InTab:
+    """Where all panels of the add-on are."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = CATEGORY
+
+
+class _OfForm(_InTab):
+    """A part of the main panel, closed until it is needed."""
+
+    bl_parent_id = "IMAGE_TO_3D_PT_main"
+    bl_options = {"DEFAULT_CLOSED"}
+
+
+class IMAGE_TO_3D_PT_main(_InTab, bpy.types.Panel):
+    bl_label = "Image to 3D"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        if not forms.is_ready():
+            if sentence := forms.problem():
+                draw_sentence(layout, context, tr(sentence), icon="ERROR")
+            return
+        scene = context.scene
+        _draw_picture(layout, context)
+        _draw_source(layout, context, forms.FRONT)
+        column = _column_of_values(layout, context)
+        column.prop(forms.of(scene), "provider")
+        if forms.has_choice_of_models(scene):
+            column.prop(forms.of(scene).models, forms.entry(scene).id)
+        if job_panels := _module("job_panels"):
+            job_panels.draw_generate(layout, context)
+
+
+class IMAGE_TO_3D_PT_views(_OfForm, bpy.types.Panel):
+    bl_label = "Views"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return forms.is_ready() and bool(forms.sides(context.scene))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        for side in forms.sides(context.scene):
+            column = self.layout.column(align=True)
+            column.label(text=side.title())
+            _draw_source(column, context, side)
+
+
+class IMAGE_TO_3D_PT_presets(PresetPanel, bpy.types.Panel):
+    bl_label = "Option Presets"
+    preset_operator = "script.execute_preset"
+    preset_add_operator = "image_to_3d.preset_add"
+
+    @property
+    def preset_subdir(self) -> str:
+        return forms.preset_folder(bpy.context.scene)
+
+
+class IMAGE_TO_3D_PT_options(_OfForm, bpy.types.Panel):
+    bl_label = "Options"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return forms.is_ready() and bool(forms.fields(context.scene))
+
+    def draw_header_preset(self, _context: bpy.types.Context) -> None:
+        IMAGE_TO_3D_PT_presets.draw_panel_header(self.layout)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        _draw_options(self.layout, context, are_advanced=False)
+
+
+class IMAGE_TO_3D_PT_advanced(_OfForm, bpy.types.Panel):
+    bl_label = "Advanced"
+    bl_parent_id = "IMAGE_TO_3D_PT_options"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return any(field.is_advanced for field in forms.fields(context.scene))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        _draw_options(self.layout, context, are_advanced=True)
+
+
+class IMAGE_TO_3D_PT_placement(_OfForm, bpy.types.Panel):
+    bl_label = "Placement"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        return forms.is_ready()
+
+    def draw(self, context: bpy.types.Context) -> None:
+        column = _column_of_values(self.layout, context)
+        for field in (*forms.PLACEMENT, forms.NAME):
+            field.draw(column, forms.of(context.scene).placement)
+
+
+class IMAGE_TO_3D_OT_preset_add(AddPresetBase, bpy.types.Operator):
+    """Add or remove a preset of these options"""
+
+    bl_idname = "image_to_3d.preset_add"
+    bl_label = "Add Option Preset"
+    preset_menu = "IMAGE_TO_3D_PT_presets"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        return forms.is_ready()
+
+    @property
+    def preset_subdir(self) -> str:
+        return forms.preset_folder(bpy.context.scene)
+
+    def add(self, context: bpy.types.Context, filepath: str) -> None:
+        """Write the preset: what Blender would write by itself has 17 digits for each number."""
+        group = forms.options(context.scene)
+        values = {name: value for field in forms.fields(context.scene) for name, value in field.preset(group).items()}
+        lines = [
+            "import bpy",
+            f"options = bpy.context.scene.image_to_3d.options.{forms.entry(context.scene).id}",
+            *(f"options.{name} = {value!r}" for name, value in values.items()),
+        ]
+        Path(filepath).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def draw_sentence(layout: bpy.types.UILayout, context: bpy.types.Context, sentence: str, *, icon: str = "NONE") -> None:
+    """Draw a text over as many lines as the region's width needs."""
+    scale = context.preferences.system.ui_scale
+    blf.size(0, context.preferences.ui_styles[0].widget.points * scale)
+    room = context.region.width - (_MARGINS + (1.2 if icon != "NONE" else 0)) * 20 * scale
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    for number, line in enumerate(_lines(sentence, room)):
+        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE", translate=False)
+
+
+def _lines(sentence: str, room: float) -> list[str]:
+    """Break a text into lines of at most `room` pixels."""
+    lines: list[str] = []
+    for word in sentence.split(" "):
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and blf.dimensions(0, longer)[0] <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+def _draw_picture(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Draw what will be sent, as large as the sidebar is wide."""
+    picture = forms.picture(context.scene)
+    if picture is None:
+        return
+    previews = _module("previews")
+    icon = 0
+    if previews is not None:
+        icon = previews.image_icon(picture) if isinstance(picture, bpy.types.Image) else previews.picture_icon(picture)
+    unit = 20 * context.preferences.system.ui_scale
+    layout.template_icon(icon_value=icon, scale=min(_LARGEST_PICTURE, context.region.width / unit - _MARGINS))
+
+
+def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context, side: str) -> None:
+    if sources := _module("sources"):
+        sources.draw_source_row(layout, context, side)
+    else:
+        group, path, _ = forms.slots(context.scene, side)
+        layout.prop(group, path, text="")
+
+
+def _draw_options(layout: bpy.types.UILayout, context: bpy.types.Context, *, are_advanced: bool) -> None:
+    column = _column_of_values(layout, context)
+    group = forms.options(context.scene)
+    for field in forms.fields(context.scene):
+        if field.is_advanced is are_advanced:
+            field.draw(column, group)
+
+
+def _column_of_values(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.UILayout:
+    """Return where fields are drawn: labels beside them, unless there is no room."""
+    layout.use_property_split = context.region.width >= _NARROW * context.preferences.system.ui_scale
+    layout.use_property_decorate = False
+    return layout.column()
+
+
+@cache
+def _module(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(f".{name}", __package__)
+    except ModuleNotFoundError:
+        return None
+
+
+CLASSES: tuple[Any, ...] = (
+    IMAGE_TO_3D_PT_main,
+    IMAGE_TO_3D_PT_views,
+    IMAGE_TO_3D_PT_presets,
+    IMAGE_TO_3D_PT_options,
+    IMAGE_TO_3D_PT_advanced,
+    IMAGE_TO_3D_PT_placement,
+    IMAGE_TO_3D_OT_preset_add,
+)
