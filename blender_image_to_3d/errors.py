@@ -11,6 +11,7 @@ ImageTo3DError               1   str(error) is a sentence for the user, .hint th
 │   ├── KeyRefused
 │   └── OutOfCredit
 ├── Unreachable              4   offline, or the service does not answer; nothing was accepted that costs money
+│   ├── Offline                  the user does not want the network to be used
 │   └── Busy                     it takes no request now, or says that it is out of order
 ├── GenerationFailed         1   the service, or our own generator, says it cannot make this model
 │   └── BadResult                something arrived, but it is not a usable model
@@ -98,6 +99,10 @@ class Unreachable(ImageTo3DError):
 
     exit_status = 4
     default_hint = "Check the connection, then resume."
+
+
+class Offline(Unreachable):
+    """The user does not want the network to be used."""
 
 
 class Busy(Unreachable):

@@ -25,10 +25,10 @@ from .errors import (
     ImageTo3DError,
     InputError,
     JobBusy,
+    Offline,
     OutcomeUnknown,
     Paused,
     StorageError,
-    Unreachable,
 )
 from .keys import key_of
 from .library import JobFolder, Library
@@ -222,7 +222,7 @@ def check_access(info: ProviderInfo, around: Surroundings) -> None:
     Raises:
         AccountError: it needs a key, and there is none that could be one.
         BadOption: its address is none.
-        Unreachable: the user does not want the network to be used.
+        Offline: the user does not want the network to be used.
         ModuleNotFoundError: requests is missing; Blender brings it.
     """
     key = key_of(info)
@@ -236,7 +236,7 @@ def check_access(info: ProviderInfo, around: Surroundings) -> None:
     from .http.addresses import Service  # not for those who are online
 
     if not Service.at(base_url, has_key=key is not None).is_loopback:
-        raise Unreachable(
+        raise Offline(
             f"{info.label} needs the network, and Blender is set not to use it.",
             hint="Allow Online Access in the preferences (System > Network), or start Blender with --online-mode.",
         )

@@ -60,8 +60,6 @@ class IMAGE_TO_3D_PT_main(_InTab, bpy.types.Panel):
         column.prop(forms.of(scene), "provider")
         if forms.has_choice_of_models(scene):
             column.prop(forms.of(scene).models, forms.entry(scene).id)
-        if job_panels := _module("job_panels"):
-            job_panels.draw_generate(layout, context)
 
 
 class IMAGE_TO_3D_PT_views(_OfForm, bpy.types.Panel):

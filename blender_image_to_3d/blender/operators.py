@@ -10,10 +10,10 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
 from ..errors import BadOption, ImageTo3DError
 
-_PICTURES = "*.png;*.jpg;*.jpeg;*.webp;*.tif;*.tiff;*.bmp;*.tga;*.exr"
 _FOR_SCRIPTS = {"SKIP_SAVE", "HIDDEN"}
 _SPOTS = (
     ("cursor", "3D Cursor", "At the 3D cursor"),
+    ("cursor_now", "3D Cursor Later", "Where the 3D cursor is when the model arrives"),
     ("origin", "World Origin", "At the origin of the world"),
 )
 _STANCES = (
@@ -28,7 +28,8 @@ class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
 
     bl_idname = "image_to_3d.generate"
     bl_label = "Generate 3D Model from Image"
-    bl_options = {"UNDO"}  # not REGISTER: adjusting a setting afterwards would buy again
+    # Not REGISTER: adjusting a setting afterwards would buy again. INTERNAL: who searches finds what does not wait.
+    bl_options = {"UNDO", "INTERNAL"}
 
     filepath: StringProperty(
         name="Picture", description="The file that shows the front", subtype="FILE_PATH", options={"SKIP_SAVE"}
@@ -59,14 +60,11 @@ class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
         name="Again", description="Buy anew what was bought before", default=False, options={"SKIP_SAVE"}
     )
 
-    filter_glob: StringProperty(default=_PICTURES, options={"HIDDEN"})
-
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Let somebody who found this in the search menu choose a picture."""
+        """Without a picture, let the user choose some, and do not wait for their models."""
         if self.filepath or self.image:
             return self.execute(context)
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
+        return bpy.ops.image_to_3d.import_pictures("INVOKE_DEFAULT")
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
@@ -121,3 +119,6 @@ def _json_object(name: str, text: str) -> dict[str, str]:
     if not isinstance(value, dict):
         raise BadOption(f'"{name}" is not a JSON object: "{text}".')
     return value
+
+
+CLASSES = (IMAGE_TO_3D_OT_generate,)

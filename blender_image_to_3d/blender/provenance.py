@@ -12,8 +12,8 @@ import bpy
 from pydantic import JsonValue, ValidationError
 
 from ..models import GenerationRequest, Job, Picture, View
+from .origin import PREFIX
 
-PREFIX = "image_to_3d_"
 REQUEST_KEY = f"{PREFIX}request"
 _MAX_KEY_BYTES = 63
 _INT_RANGE = range(-(2**31), 2**31)
@@ -27,6 +27,7 @@ _DESCRIPTIONS = {
     "image": "Picture that this model was made from",
     "image_sha256": "SHA-256 of that picture",
     "created": "When this model was asked for",
+    "cost": "What the service said that it cost",
     "request": "The whole request as JSON, so that it can be repeated",
 }
 
@@ -47,6 +48,7 @@ def write(root: bpy.types.Object, job: Job, descriptions: Mapping[str, str]) -> 
         "image": front and front.name,
         "image_sha256": front and front.sha256,
         "created": job.created.isoformat(timespec="seconds"),
+        "cost": job.cost,
         "request": request.model_dump_json(),
     }
     for name, value in facts.items():

@@ -1,30 +1,46 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Blender learns when the add-on is enabled, and forgets when it is disabled. Stdlib and bpy only."""
+"""What Blender learns when the add-on is enabled, and forgets when it is disabled. Stdlib and bpy only.
+
+What needs pydantic follows a moment later: enabling must be quick, and classes cannot be registered while drawing.
+"""
 
 from __future__ import annotations
 
 import bpy
 
-from . import operators
+from . import askers, buttons, form_panels, forms, job_panels, operators, preferences, previews, shifts, sources
 
-_CLASSES = (operators.IMAGE_TO_3D_OT_generate,)
+_MODULES = (operators, preferences, shifts, sources, form_panels, buttons, job_panels)
 _command: object | None = None
 
 
 def register() -> None:
     global _command
-    for each in _CLASSES:
-        bpy.utils.register_class(each)
+    for module in _MODULES:
+        for each in module.CLASSES:
+            bpy.utils.register_class(each)
+    for module in (preferences, sources, form_panels, buttons, job_panels, askers):
+        module.register()
     _command = bpy.utils.register_cli_command("image_to_3d", run_command)
+    if not bpy.app.background:
+        bpy.app.timers.register(_open, persistent=True)
 
 
 def unregister() -> None:
     global _command
+    if bpy.app.timers.is_registered(_open):
+        bpy.app.timers.unregister(_open)
+    shifts.close()
     if _command is not None:
         bpy.utils.unregister_cli_command(_command)
         _command = None
-    for each in reversed(_CLASSES):
-        bpy.utils.unregister_class(each)
+    for module in (askers, job_panels, buttons, form_panels, sources, preferences):
+        module.unregister()
+    for module in reversed(_MODULES):
+        for each in reversed(module.CLASSES):
+            bpy.utils.unregister_class(each)
+    forms.release()
+    previews.release()
 
 
 def run_command(arguments: list[str]) -> int:
@@ -32,3 +48,9 @@ def run_command(arguments: list[str]) -> int:
     from .command import run
 
     return run(arguments, program="blender --command image_to_3d")
+
+
+def _open() -> None:
+    """Make the forms, and look what is in the library."""
+    if forms.ensure() is None:
+        shifts.read_library()

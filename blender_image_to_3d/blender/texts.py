@@ -3,7 +3,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import blf
 import bpy
+
+_MARGIN = 52.0
+"""Pixels beside a text in a panel, at resolution scale 1."""
 
 
 def tr(text: str) -> str:
@@ -14,3 +20,39 @@ def tr(text: str) -> str:
 def tr_report(text: str) -> str:
     """Return a report in the language that the user reads."""
     return bpy.app.translations.pgettext_rpt(text)
+
+
+def draw_wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, *, active: bool = True) -> None:
+    """Draw a sentence on as many lines as the region's width needs.
+
+    text: in the user's language.
+    """
+    column = layout.column(align=True)
+    column.active = active
+    column.scale_y = 0.9
+    for line in _lines(text, context):
+        column.label(text=line, translate=False)
+
+
+@lru_cache(maxsize=256)
+def _wrapped(text: str, pixels: int, size: float) -> tuple[str, ...]:
+    """Break a text at its spaces, or anywhere where it has none: not every script has."""
+    blf.size(0, size)
+    lines, line = [], ""
+    for word in text.split(" "):
+        longer = f"{line} {word}" if line else word
+        if line and blf.dimensions(0, longer)[0] > pixels:
+            lines.append(line)
+            longer = word
+        while blf.dimensions(0, longer)[0] > pixels and len(longer) > 1:
+            fit = next((n for n in range(len(longer) - 1, 1, -1) if blf.dimensions(0, longer[:n])[0] <= pixels), 1)
+            lines.append(longer[:fit])
+            longer = longer[fit:]
+        line = longer
+    return (*lines, line)
+
+
+def _lines(text: str, context: bpy.types.Context) -> tuple[str, ...]:
+    preferences = context.preferences
+    scale = preferences.system.ui_scale
+    return _wrapped(text, int(context.region.width - _MARGIN * scale), preferences.ui_styles[0].widget.points * scale)

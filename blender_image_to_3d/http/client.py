@@ -579,7 +579,7 @@ class _Download:
                 size += len(piece)
                 self._check_size(size)
                 file.write(piece)
-                self._http._report("Downloading", min(size / self._total, 1.0) if self._total else None)
+                self._http._report(*_download_progress(size, self._total))
         if self._total is not None and size != self._total:
             raise self._http._transport.Broken(f"it was cut off after {size:,} of {self._total:,} bytes")
 
@@ -636,3 +636,10 @@ def _seconds_of(date: str) -> float | None:
         return parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _download_progress(size: int, total: int | None) -> tuple[str, float | None]:
+    """Return what to say of a download of `size` bytes so far, and the share that is done if it is known."""
+    if not total:
+        return f"Downloading {size / 1e6:.1f} MB", None
+    return f"Downloading {size / 1e6:.1f} of {total / 1e6:.1f} MB", min(size / total, 1.0)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether Generate can be pressed, and what happens if it is: one quiet line under the button."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import bpy
+
+from .texts import tr
+
+if TYPE_CHECKING:
+    from ..provider import ProviderInfo
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What stands under the button."""
+
+    line: str
+    reason: str | None = None
+    """Why it cannot be pressed."""
+    fix: str = ""
+    """The operator that helps."""
+
+
+_has_key: dict[str, bool] = {}
+"""By provider: drawing must not read files."""
+
+
+def forget_keys() -> None:
+    """Look again for keys: one was set or cleared."""
+    _has_key.clear()
+
+
+def of_form(scene: bpy.types.Scene) -> Readiness:
+    """Return what the form of a scene lacks, or what it will do."""
+    from . import forms
+
+    if forms.picture(scene) is None:
+        return _not_ready(tr("Choose a picture first"))
+    return of_files(scene)
+
+
+def of_files(scene: bpy.types.Scene) -> Readiness:
+    """As `of_form`, where the pictures are chosen elsewhere."""
+    from .. import providers
+
+    info = providers.info(scene.image_to_3d.provider)
+    return _access(info) or Readiness(_promise(info))
+
+
+def _access(info: ProviderInfo) -> Readiness | None:
+    """Return why a provider may not be asked at all."""
+    if info.needs_key and not _key_is_there(info):
+        return _not_ready(tr("{service} needs a key").format(service=info.label), fix="image_to_3d.open_preferences")
+    if info.base_url is None or bpy.app.online_access or _is_on_this_computer(info):
+        return None
+    if bpy.app.online_access_override:
+        return _not_ready(tr("Blender was started in offline mode"))
+    return _not_ready(tr("{service} needs online access").format(service=info.label), fix="image_to_3d.allow_online")
+
+
+def _not_ready(reason: str, *, fix: str = "") -> Readiness:
+    return Readiness(reason, reason, fix)
+
+
+def _key_is_there(info: ProviderInfo) -> bool:
+    if info.id not in _has_key:
+        from .. import keys
+
+        _has_key[info.id] = keys.source_of(info).kind != "none"
+    return _has_key[info.id]
+
+
+def _is_on_this_computer(info: ProviderInfo) -> bool:
+    from urllib.parse import urlsplit
+
+    from .. import runner
+
+    host = urlsplit(runner.base_url_of(info) or "").hostname or ""
+    return host == "localhost" or host == "::1" or host.startswith("127.")
+
+
+def _promise(info: ProviderInfo) -> str:
+    if info.base_url is None:
+        return tr("On this computer")
+    if not info.paid:
+        return tr("Sends the picture to {service}").format(service=info.label)
+    from . import preferences
+
+    balance = preferences.balance_of(info.id)
+    if info.price and balance:
+        return tr("{price} (balance {balance})").format(price=_capital(info.price), balance=balance)
+    if info.price:
+        return tr("Sends the picture to {service}, {price}").format(service=info.label, price=info.price)
+    if balance:
+        return tr("Sends the picture to {service} (balance {balance})").format(service=info.label, balance=balance)
+    return tr("Sends the picture to {service}").format(service=info.label)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,644 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What this Blender knows of the jobs, and what it does for them a little at a time; never blocks.
+
+Reading pictures, the network and importing happen in other processes: here folders are looked at, and what has
+arrived is appended. `shifts` calls `step`; the panel draws `rows` and `shelf`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from .. import providers, runner, settings, system
+from ..errors import BadOption, BadPicture, ImageTo3DError, JobBusy, StorageError
+from ..library import JobFolder, Library
+from ..models import GenerationRequest, Job, JobState, Placement, Problem, Spot, View
+from ..orders import Order, Outcome
+from ..runner import News, Runner, Surroundings
+from . import appending, images, provenance, redraw, scripting, shifts
+from .askers import Asker, obstacle
+from .forms import Chosen
+from .helper import Failed, Helper, Prepared, Task
+from .job_rows import Row, Stage, UsualTimes, state_text
+from .origin import JOB_KEY, root_of
+from .shelf import Shelf
+from .texts import tr_report
+
+Report = tuple[str, str]
+"""The level and the text of what Blender shows in its status bar."""
+
+_READERS = 2
+"""Processes that read pictures at the same time: somebody may drop a hundred of them."""
+_SAME_CLICK_SECONDS = 2.0
+"""Somebody who presses Generate again this soon does not want a second model."""
+
+
+@dataclass
+class _Ordering:
+    """Pictures that another process reads, or will read when there is a place."""
+
+    row: Row
+    wish: Order
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def outcome(self) -> Path:
+        return self.folder / "outcome.json"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+    def start(self) -> None:
+        """Raises `OSError`."""
+        with self.log.open("ab") as log:
+            self.process = system.spawn(runner.program("order", str(self.outcome)), log)
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):  # it died at once; its outcome will be missing
+            self.process.stdin.write(self.wish.model_dump_json().encode() + b"\n")
+            self.process.stdin.close()
+
+
+def order(context: bpy.types.Context, chosen: Chosen) -> None:
+    """Have a model made of what the form says. Never blocks. Raises `ImageTo3DError`."""
+    shifts.current().order(context, chosen)
+
+
+class Session:
+    """The jobs of this Blender."""
+
+    def __init__(self) -> None:
+        self.library = Library(system.library_folder())
+        self.shelf = Shelf(self.library)
+        self.rows: list[Row] = []
+        self.usual = UsualTimes()
+        self._runner = Runner(jobs_at_once=settings.load().jobs_at_once, around=_surroundings())
+        self._helper = _new_helper()
+        self._orderings: list[_Ordering] = []
+        self._reports: list[Report] = []
+        self._drawn: object = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anything goes on that has to be looked after."""
+        return bool(self._orderings) or any(row.is_active for row in self.rows)
+
+    def close(self) -> None:
+        """Let go of everything. The workers go on, and the next session finds what they leave."""
+        if self._helper:
+            self._helper.stop()
+        redraw.tabs()
+
+    # What the buttons do ------------------------------------------------------------------------------------------
+
+    def order(
+        self,
+        context: bpy.types.Context,
+        chosen: Chosen,
+        *,
+        again: bool = False,
+        names: Mapping[str, str] | None = None,
+        replaces: bpy.types.Object | None = None,
+    ) -> None:
+        """Have a model made. Never blocks.
+
+        again: buy anew what was bought before.
+        names: what the user calls the pictures, where that is not their file's name.
+        replaces: the object whose mesh becomes the model.
+
+        Raises:
+            BadPicture: there is nothing in an image of this .blend.
+            StorageError: its pixels cannot be written down.
+        """
+        identity = f"{chosen}{again}{replaces}"
+        if self._was_just_asked(identity):
+            return
+        placement = Placement.model_validate(chosen.placement)
+        folder = Path(tempfile.mkdtemp(prefix="image_to_3d-order-"))
+        try:
+            views, titles, dumps = _handed_over(chosen.pictures, folder)
+            wish = Order(
+                library=str(self.library.root),
+                views=views,
+                names={View(side): name for side, name in {**titles, **(names or {})}.items()},
+                provider=chosen.provider,
+                model=chosen.model,
+                options=chosen.options,
+                placement=placement,
+                name=chosen.name,
+                again=again,
+                delete=dumps,
+            )
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        info = providers.info(chosen.provider)
+        front = Path(views[View.FRONT])
+        row = Row(
+            title=chosen.name or Path(titles.get("front") or front.name).stem,
+            provider=info.id,
+            label=info.label,
+            stage=Stage.ORDERED,
+            asker=Asker.of(context, at_cursor=placement.spot is Spot.CURSOR, replaces=replaces),
+            picture=front,
+            identity=identity,
+        )
+        self.rows.insert(0, row)
+        self._orderings.append(_Ordering(row, wish, folder))
+        self._start_orderings()
+        self._go_on()
+
+    def order_again(self, context: bpy.types.Context, key: str, *, replaces: bpy.types.Object | None = None) -> None:
+        """Have the same model made once more, with the pictures of its job. Raises `ImageTo3DError`."""
+        folder = self.folder_of(key)
+        request = folder.load().request
+        self.order(
+            context,
+            chosen_from(request, folder),
+            again=True,
+            names={view.value: picture.name for view, picture in request.views.items()},
+            replaces=replaces,
+        )
+
+    def regenerate(self, context: bpy.types.Context, made: bpy.types.Object, *, in_place: bool) -> None:
+        """Have the model that an object is made once more. Raises `ImageTo3DError`."""
+        root = root_of(made)
+        request, folder = self.origin_of(made)
+        if folder is None:
+            raise BadPicture("The picture of this object is no longer in the library.", hint="Choose it anew.")
+        chosen = chosen_from(request, folder)
+        names = {view.value: picture.name for view, picture in request.views.items()}
+        self.order(context, chosen, again=True, names=names, replaces=root if in_place else None)
+
+    def origin_of(self, made: bpy.types.Object | None) -> tuple[GenerationRequest, JobFolder | None]:
+        """Return what an object of ours was made by, and the job that has its pictures, if there is one.
+
+        Raises:
+            BadOption: it is not one of ours, or what it says makes no sense.
+        """
+        root = root_of(made)
+        request = provenance.request_of(root) if root else None
+        if request is None:
+            raise BadOption("This object does not say how it was made.")
+        with contextlib.suppress(StorageError):
+            folder = self.library.find(str(root.get(JOB_KEY, "")))
+            # With what the object does not say: addresses, for one.
+            return folder.load().request, folder
+        return request, None
+
+    def cancel(self, key: str) -> None:
+        """Give a job up. Raises `StorageError`."""
+        row = self._row(key)
+        if row.folder is None:
+            self._cancel_ordering(row)
+            return
+        row.is_cancelled = True
+        if self._runner.withdraw(row.folder):
+            row.take(runner.cancel_waiting(row.folder))
+            row.stage = Stage.STOPPED
+        else:
+            row.folder.ask_to("cancel")
+        self._go_on()
+
+    def resume(self, key: str, *, again: bool = False) -> None:
+        """Go on with a job that stopped.
+
+        again: send, and pay, what may have been charged already.
+
+        Raises:
+            ImageTo3DError: it cannot go on.
+        """
+        row = self._row(key)
+        assert row.folder is not None
+        row.is_cancelled = False
+        row.problem = None
+        try:
+            job = runner.reopen(row.folder, again=again)
+        except JobBusy:
+            self._watch(row)
+        else:
+            row.take(job)
+            self._ended(row) if job.state.has_result else self._start(row)
+        self._go_on()
+
+    def bring(self, context: bpy.types.Context, key: str) -> None:
+        """Import a finished model where the user is now. Raises `StorageError`."""
+        row = next((each for each in self.rows if each.key == key), None)
+        if row is not None and row.stage is Stage.ARRIVED:
+            row.asker = None  # it waits for something that the user does not want to wait for
+        elif row is None or row.stage is Stage.STOPPED:
+            folder = self.folder_of(key)
+            job = folder.load()
+            row = row or self._row_for(folder, job)
+            at_cursor = job.request.placement.spot is not Spot.ORIGIN
+            row.take(job)
+            row.asker = Asker.of(context, at_cursor=at_cursor)
+            row.is_cancelled = False
+            self._import(row)
+        self._go_on()
+
+    def delete(self, key: str) -> None:
+        """Delete a job with its files. Raises `ImageTo3DError`."""
+        self.folder_of(key).delete()
+        self.rows = [row for row in self.rows if row.key != key]
+        self.shelf.remove(key)
+        self._go_on()
+
+    def dismiss(self, key: str) -> None:
+        """Take a job out of the list; its files stay."""
+        self.rows = [row for row in self.rows if row.key != key or row.is_active]
+        self._go_on()
+
+    def clear(self) -> None:
+        """Delete the jobs that failed without having cost, or brought, anything."""
+        for row in [each for each in self.rows if not each.is_active]:
+            if row.folder is None:
+                self.dismiss(row.key)
+            elif row.job is not None and row.job.worth == 0:
+                with contextlib.suppress(ImageTo3DError):
+                    self.delete(row.key)
+
+    def folder_of(self, key: str) -> JobFolder:
+        """Return the folder of a job in the list, in the history, or in the library. Raises `StorageError`."""
+        for row in self.rows:
+            if row.key == key and row.folder is not None:
+                return row.folder
+        return self.library.find(key)
+
+    def log_of(self, key: str) -> str:
+        """Return all that is known of a job's problem, for whoever is asked for help."""
+        row = next((each for each in self.rows if each.key == key), None)
+        problem = row.problem if row else None
+        lines = [f"{problem.kind}: {problem.message} {problem.hint}".strip()] if problem else []
+        with contextlib.suppress(ImageTo3DError, OSError):
+            lines.append(self.folder_of(key).log.read_text(encoding="utf-8", errors="replace"))
+        return "\n".join(lines)
+
+    def adopt(self, folder: JobFolder, job: Job) -> None:
+        """Take over an unfinished job that was found in the library: what can go on for nothing goes on."""
+        if any(row.key == folder.id for row in self.rows):
+            return
+        row = self._row_for(folder, job)
+        self.rows.append(self.rows.pop(0))  # they come with the newest first
+        if folder.seems_claimed():
+            self._watch(row)
+        elif job.state in {JobState.RUNNING, JobState.DOWNLOADING}:
+            try:
+                self.resume(row.key)
+            except ImageTo3DError as error:
+                self._stop(row, Problem.of(error))
+        elif not job.state.is_final:
+            with contextlib.suppress(ImageTo3DError):
+                row.take(runner.settled(folder))
+        self._go_on()
+
+    # What happens by itself ---------------------------------------------------------------------------------------
+
+    def step(self, context: bpy.types.Context) -> list[Report]:
+        """Look what has changed, and bring in what has arrived. Returns what the user should be told."""
+        self._runner.around = _surroundings()
+        for each in [each for each in self._orderings if each.has_ended]:
+            self._orderings.remove(each)
+            self._ordered(each)
+        self._start_orderings()
+        for news in self._runner.step():
+            self._take(news)
+        self._start_waiting()
+        self._take_prepared()
+        for row in [each for each in self.rows if each.stage is Stage.ARRIVED]:
+            self._bring_in(row, context)
+        self._redraw()
+        reports, self._reports = self._reports, []
+        return reports
+
+    def _start_orderings(self) -> None:
+        started = sum(each.process is not None for each in self._orderings)
+        for each in [each for each in self._orderings if each.process is None][: _READERS - started]:
+            try:
+                each.start()
+            except OSError as error:
+                self._orderings.remove(each)
+                shutil.rmtree(each.folder, ignore_errors=True)
+                self._stop(each.row, Problem.of(StorageError(f"No process can be started: {system.explain(error)}.")))
+
+    def _cancel_ordering(self, row: Row) -> None:
+        """Forget a request of which nothing was written yet, or nothing but a job that is not sent."""
+        for each in [each for each in self._orderings if each.row is row]:
+            self._orderings.remove(each)
+            if each.process is not None:
+                each.process.kill()
+                each.process.wait()
+            shutil.rmtree(each.folder, ignore_errors=True)
+        self.rows.remove(row)
+        self._go_on()
+
+    def _was_just_asked(self, identity: str) -> bool:
+        """Whether the same was asked for a moment ago, or its pictures are still being read."""
+        return any(
+            row.identity == identity
+            and (row.stage is Stage.ORDERED or (row.is_active and row.elapsed_seconds() < _SAME_CLICK_SECONDS))
+            for row in self.rows
+        )
+
+    def _ordered(self, ordering: _Ordering) -> None:
+        """Read what became of a picture: a job, the job that there was already, or a problem."""
+        row = ordering.row
+        try:
+            outcome = Outcome.model_validate_json(ordering.outcome.read_bytes())
+        except (OSError, ValueError):
+            log = ordering.log.read_text(errors="replace")[-2000:] if ordering.log.exists() else ""
+            problem = Problem(kind="ImageTo3DError", message="The picture could not be read.", hint=log)
+            outcome = Outcome(problem=problem)
+        shutil.rmtree(ordering.folder, ignore_errors=True)
+        if outcome.job is None:
+            self._stop(row, outcome.problem)
+            return
+        known = next((each for each in self.rows if each.key == outcome.job), None)
+        if known is not None:
+            self.rows.remove(row)
+            self._asked_again(known, row)
+            return
+        row.folder = JobFolder(self.library.root / outcome.job)
+        row.key = outcome.job
+        self._take_up(row, outcome)
+
+    def _asked_again(self, known: Row, row: Row) -> None:
+        """The same paid request is in the list already."""
+        if known.is_active:
+            self._say("INFO", tr_report("This model is being made already"))
+        elif known.job is not None and (known.job.state.has_result or known.job.handle is None):
+            known.asker = row.asker
+            self.rows.remove(known)
+            self.rows.insert(0, known)
+        else:
+            known.asker = row.asker
+            with contextlib.suppress(ImageTo3DError):
+                self.resume(known.key)
+
+    def _take_up(self, row: Row, outcome: Outcome) -> None:
+        assert row.folder is not None
+        try:
+            job = row.folder.load()
+        except StorageError as error:
+            self._stop(row, Problem.of(error))
+            return
+        row.take(job)
+        row.picture = _front_file(row.folder, job)
+        if outcome.problem is not None or job.state.has_result:
+            self._stop(row, outcome.problem)
+        elif outcome.is_new:
+            self._start(row)
+        elif row.folder.seems_claimed():
+            self._watch(row)
+        else:
+            try:
+                self.resume(row.key)
+            except ImageTo3DError as error:
+                self._stop(row, Problem.of(error))
+
+    def _start(self, row: Row) -> None:
+        assert row.folder is not None
+        row.stage = Stage.WAITING
+        self._runner.jobs_at_once = settings.load().jobs_at_once
+        self._runner.start(row.folder)
+
+    def _watch(self, row: Row) -> None:
+        assert row.folder is not None
+        row.stage = Stage.WORKING
+        self._runner.watch(row.folder)
+
+    def _start_waiting(self) -> None:
+        running = set(self._runner.running)
+        for row in self.rows:
+            if row.stage is Stage.WAITING and row.folder in running:
+                row.stage = Stage.WORKING
+                if self._helper and row.asker:
+                    self._helper.warm_up()  # it starts while the provider works
+
+    def _take(self, news: News) -> None:
+        row = next((each for each in self.rows if each.folder == news.folder), None)
+        if row is None:
+            return
+        row.take(news.job)
+        if not news.has_ended:
+            return
+        if news.job.state.has_result:
+            self.usual.add(row.provider, news.job.service_seconds or row.elapsed_seconds())
+            self.shelf.add(news.folder, news.job)
+            self._ended(row)
+            return
+        row.is_cancelled = False
+        self._stop(row, news.job.problem)
+
+    def _ended(self, row: Row) -> None:
+        if row.asker is not None and row.asker.is_here and not row.is_cancelled:
+            self._import(row)
+        else:
+            row.is_cancelled = False
+            self._stop(row, None)
+
+    def _stop(self, row: Row, problem: Problem | None) -> None:
+        row.stage = Stage.STOPPED
+        row.problem = problem
+        if problem is not None and not redraw.is_tab_visible():
+            self._say("WARNING", f"{row.title}: {tr_report(problem.message)}")
+
+    def _import(self, row: Row) -> None:
+        """Have the child Blender make a .blend of it, where one can be started."""
+        assert row.folder is not None and row.job is not None and row.asker is not None
+        row.problem = None
+        if self._helper is None:
+            row.stage = Stage.ARRIVED
+            return
+        row.stage = Stage.IMPORTING
+        scene = row.asker.find_scene() or bpy.context.scene
+        preview = _front_file(row.folder, row.job)
+        placement = row.job.request.placement.model_dump(mode="json")
+        self._helper.prepare(Task(row.folder.path, placement, appending.units_of(scene), str(preview or "") or None))
+
+    def _take_prepared(self) -> None:
+        for each in self._helper.step() if self._helper else ():
+            row = next((row for row in self.rows if row.folder and row.folder.path == each.task.folder), None)
+            match each:
+                case Prepared() if row is None or row.stage is not Stage.IMPORTING:
+                    each.blend.unlink(missing_ok=True)
+                case Prepared():
+                    row.blend, row.stage = each.blend, Stage.ARRIVED
+                case Failed() if row is not None:
+                    self._stop(row, Problem(kind="BadResult", message=each.message, hint=each.hint))
+
+    def _bring_in(self, row: Row, context: bpy.types.Context) -> None:
+        asker = row.asker
+        if asker is not None and not asker.is_here:  # another file was opened meanwhile
+            self._discard(row)
+            return
+        row.obstacle = obstacle(context.window_manager, asker.background if asker else frozenset())
+        if row.obstacle is not None and asker is not None:
+            return
+        try:
+            self._place(row, context)
+        except ImageTo3DError as error:
+            self._stop(row, Problem.of(error))
+        else:
+            self.rows.remove(row)
+            if not redraw.is_tab_visible():
+                self._say("INFO", tr_report("{name} is in the scene").format(name=row.title))
+        finally:
+            if row.blend is not None:
+                row.blend.unlink(missing_ok=True)
+                row.blend = None
+
+    def _discard(self, row: Row) -> None:
+        if row.blend is not None:
+            row.blend.unlink(missing_ok=True)
+            row.blend = None
+        self._stop(row, None)
+
+    def _place(self, row: Row, context: bpy.types.Context) -> None:
+        """Put the model into the scene that asked, as one undo step."""
+        assert row.folder is not None and row.job is not None
+        asker = row.asker
+        scene = (asker.find_scene() if asker else None) or context.scene
+        view_layer = next((w.view_layer for w in context.window_manager.windows if w.scene == scene), None)
+        view_layer = view_layer or scene.view_layers[0]
+        placement = row.job.request.placement
+        location = (asker.location if asker else None) or (
+            (0.0, 0.0, 0.0) if placement.spot is Spot.ORIGIN else tuple(scene.cursor.location)
+        )
+        select = asker is not None and asker.is_untouched(context.window_manager, view_layer)
+        target = asker.find_replaced() if asker and asker.replaces is not None else None
+        if row.blend is None:
+            scripting.import_into_scene(row.folder, row.job, select=select)
+        elif target is not None:
+            appending.replace(row.blend, target)
+        else:
+            appending.append(
+                row.blend,
+                location=location,
+                scene=scene,
+                view_layer=view_layer,
+                collection_name=placement.collection,
+                select=select,
+            )
+        bpy.ops.ed.undo_push(message=f"Image to 3D: {row.title}")
+        self._note_import(row)
+
+    def _note_import(self, row: Row) -> None:
+        assert row.folder is not None and row.job is not None
+        with contextlib.suppress(JobBusy, StorageError), row.folder.claim(patience_seconds=0):
+            row.folder.save(row.job.evolve(state=JobState.IMPORTED), durable=False)
+        self.shelf.add(row.folder, row.job)
+
+    # Small things -------------------------------------------------------------------------------------------------
+
+    def _row(self, key: str) -> Row:
+        for row in self.rows:
+            if row.key == key:
+                return row
+        raise StorageError(tr_report("This job is no longer in the list"))
+
+    def _row_for(self, folder: JobFolder, job: Job) -> Row:
+        try:
+            label = providers.info(job.request.provider).label
+        except ImageTo3DError:  # of a newer version
+            label = job.request.provider
+        row = Row(
+            title=job.request.name,
+            provider=job.request.provider,
+            label=label,
+            stage=Stage.STOPPED,
+            key=folder.id,
+            folder=folder,
+            started=job.created,
+            picture=_front_file(folder, job),
+        )
+        row.take(job)
+        self.rows.insert(0, row)
+        return row
+
+    def _say(self, level: str, text: str) -> None:
+        self._reports.append((level, text))
+
+    def _go_on(self) -> None:
+        redraw.tabs()
+        shifts.wake()
+
+    def _redraw(self) -> None:
+        shown = [
+            (row.key, row.stage, row.progress(), state_text(row, self.usual.of(row.provider)), _whole_seconds(row))
+            for row in self.rows
+        ]
+        if shown != self._drawn:
+            self._drawn = shown
+            redraw.tabs()
+
+
+def chosen_from(request: GenerationRequest, folder: JobFolder) -> Chosen:
+    """Return what a form would say that asks for the same."""
+    return Chosen(
+        pictures={view.value: folder.path / picture.file for view, picture in request.views.items()},
+        provider=request.provider,
+        model=request.model,
+        options=dict(request.options),
+        placement=request.placement.model_dump(mode="json"),
+        name=request.name,
+    )
+
+
+def _handed_over(
+    pictures: Mapping[str, Path | bpy.types.Image], folder: Path
+) -> tuple[dict[View, str], dict[str, str], tuple[str, ...]]:
+    """Return the files of the views, what the user calls them, and which of the files are ours.
+
+    Raises:
+        BadPicture: an image of this .blend is empty, or none is chosen.
+        StorageError: it cannot be written.
+    """
+    if "front" not in pictures:
+        raise BadPicture("Choose a picture first.")
+    views, titles, ours = {}, {}, []
+    for side, picture in pictures.items():
+        if isinstance(picture, bpy.types.Image):
+            file = images.hand_over(picture, folder, side)
+            titles[side] = picture.name
+            ours.append(str(file))
+        else:
+            file = picture
+        views[View(side)] = str(file)
+    return views, titles, tuple(ours)
+
+
+def _new_helper() -> Helper | None:
+    from ..pictures.blender_process import find_blender
+
+    command = find_blender(bpy.app.binary_path) if bpy.app.binary_path else None
+    return Helper(command) if command else None
+
+
+def _surroundings() -> Surroundings:
+    return Surroundings(bpy.app.binary_path or None, bpy.app.online_access)
+
+
+def _front_file(folder: JobFolder, job: Job) -> Path | None:
+    front = job.request.views.get(View.FRONT)
+    if front is None:
+        return None
+    thumbnail = folder.path / "thumbnail.png"
+    return thumbnail if front.file.endswith(".npy") else folder.path / front.file
+
+
+def _whole_seconds(row: Row) -> int:
+    return int(row.elapsed_seconds()) if row.is_active else 0
