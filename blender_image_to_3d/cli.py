@@ -439,11 +439,11 @@ def _providers(options: argparse.Namespace, say: _Say, host: Host) -> int:
 
 
 def _check_account(options: argparse.Namespace, say: _Say, host: Host) -> int:
-    from . import providers, runner
+    from . import accounts, providers
 
     if not options.id:
         raise BadOption("Which provider is to be checked?", hint=f"One of: {', '.join(providers.ids())}.")
-    account = runner.account_of(options.id, host.around())
+    account = accounts.account_of(options.id, host.around())
     info = providers.info(options.id)
     text = f"{info.label} takes the key." if info.needs_key else f"{info.label} answers."
     balance = f" Balance: {account.balance}." if account.balance else ""
@@ -451,7 +451,7 @@ def _check_account(options: argparse.Namespace, say: _Say, host: Host) -> int:
     return 0
 
 
-# worker, order: programs that are started with a line on their standard input
+# worker, order, account: programs that are started with a line on their standard input
 
 
 def _worker(options: argparse.Namespace, say: _Say, host: Host) -> int:
@@ -465,6 +465,12 @@ def _order(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from . import orders
 
     return orders.main(options.outcome, sys.stdin.buffer)
+
+
+def _account(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    from . import accounts
+
+    return accounts.main(options.provider, options.outcome, sys.stdin.buffer)
 
 
 # The words.
@@ -488,6 +494,10 @@ def _parser(program: str, arguments: Sequence[str]) -> argparse.ArgumentParser:
     command = commands.add_parser("order")
     command.add_argument("outcome", type=Path)
     command.set_defaults(run=_order)
+    command = commands.add_parser("account")
+    command.add_argument("provider")
+    command.add_argument("outcome", type=Path)
+    command.set_defaults(run=_account)
     return parser
 
 

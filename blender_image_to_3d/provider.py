@@ -51,6 +51,9 @@ class ProviderInfo(Model):
     key_url: str | None = Field(default=None, description="Where a key is to be had")
     base_url: str | None = Field(default=None, description="None: it works on this computer")
     paid: bool = Field(description="A request may cost money, and is never repeated by itself")
+    price: str | None = Field(
+        default=None, description='Of a request as its service tells it, such as "about 0.04 USD"; nothing: it does not'
+    )
     resumable: bool = Field(description="A result can be asked for again in another process, on another day")
     cancellable: bool = Field(description="The service can be told to stop")
     patience_seconds: float = Field(default=1800.0, description="How long it may say nothing new until we stop asking")
@@ -205,6 +208,10 @@ class Provider(ABC):
     def options_of(self, model: str | None) -> type[Options]:
         """Return the options of one model, where models differ."""
         return self.options
+
+    def price_of(self, model: str | None) -> str | None:
+        """Return the price of a request to one model, where models differ."""
+        return self.info.price
 
     def validate(
         self, model: str | None, options: dict[str, Any], views: tuple[View, ...]

@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 
 from . import orders, providers, system
 from .errors import (
@@ -33,7 +33,7 @@ from .errors import (
 from .keys import key_of
 from .library import JobFolder, Library
 from .models import Job, JobState, Problem, Start
-from .provider import Account, ProviderInfo
+from .provider import ProviderInfo
 from .recovery import recovered
 from .request import Draft
 
@@ -42,7 +42,7 @@ STEP_SECONDS = 0.02
 
 _CANCEL_PATIENCE_SECONDS = 5.0
 _FOLLOW_SECONDS = 0.2
-_CHECK_SECONDS = 15.0
+_CLAIM_SECONDS = 1.0
 _CANNOT_BE_RECALLED = "The request cannot be recalled; waiting for its answer. Ctrl-C again waits no longer"
 _DEPENDENCIES = ("pydantic", "numpy", "requests", "PIL")
 
@@ -75,33 +75,64 @@ class Runner:
     def __init__(
         self, *, jobs_at_once: int = 1, around: Surroundings = NOTHING_AROUND, take_over: bool = False
     ) -> None:
-        self._jobs_at_once = jobs_at_once
+        self.jobs_at_once = jobs_at_once
+        """It may be changed at any time; nobody who works is stopped for it."""
         self._around = around
         self._take_over = take_over
         self._waiting: deque[JobFolder] = deque()
         self._workers: dict[JobFolder, subprocess.Popen[bytes]] = {}
+        self._watched: dict[JobFolder, float] = {}
+        """The jobs that others work on, and when to ask for their claims again."""
         self._stamps: dict[JobFolder, int] = {}
         self._known: dict[JobFolder, Job] = {}
 
     @property
     def is_busy(self) -> bool:
-        return bool(self._waiting or self._workers)
+        """There will be news: of jobs that wait, of our workers, or of others'."""
+        return bool(self._waiting or self._workers or self._watched)
 
     @property
     def running(self) -> list[JobFolder]:
         return list(self._workers)
 
+    @property
+    def waiting(self) -> list[JobFolder]:
+        """The jobs that have no worker yet, the next one first."""
+        return list(self._waiting)
+
     def start(self, folder: JobFolder) -> None:
-        """Let a worker have this job as soon as there is a place. Raises `StorageError`."""
+        """Let a worker have this job as soon as there is a place, unless one of ours has it. Raises `StorageError`."""
+        if folder in self._workers or folder in self._waiting:
+            return
         folder.forget_stop_request()
         self._known[folder] = folder.load()
+        self._forget(folder)
         self._waiting.append(folder)
+
+    def withdraw(self, folder: JobFolder) -> bool:
+        """Take a job that still waits out of the queue; whether it was there."""
+        if folder not in self._waiting:
+            return False
+        self._waiting.remove(folder)
+        return True
+
+    def watch(self, folder: JobFolder) -> None:
+        """Say in `step` what becomes of a job that somebody else's worker has, until nobody claims it any more.
+
+        Raises:
+            StorageError: the job cannot be read.
+        """
+        if folder in self._workers or folder in self._waiting:
+            return
+        self._known[folder] = folder.load()
+        self._watched[folder] = 0.0
 
     def step(self) -> list[News]:
         """Start what waits, notice what ended, and return the jobs that changed since the last call."""
         news = [self._news(folder, has_ended=True) for folder in self._ended()]
-        news += [self._news(folder, has_ended=False) for folder in self._workers if self._was_written(folder)]
-        while self._waiting and len(self._workers) < self._jobs_at_once:
+        active = (*self._workers, *self._watched)
+        news += [self._news(folder, has_ended=False) for folder in active if self._was_written(folder)]
+        while self._waiting and len(self._workers) < self.jobs_at_once:
             folder = self._waiting.popleft()
             try:
                 self._workers[folder] = self._spawn(folder)
@@ -123,20 +154,33 @@ class Runner:
         else:
             reason = StorageError(f"The worker of {folder.path} cannot be started: {system.explain(error)}.")
         job = self._known[folder].evolve(state=JobState.FAILED, problem=Problem.of(reason))
-        return News(folder, job, has_ended=folder not in self._workers)
+        return News(folder, job, has_ended=folder not in self._workers and folder not in self._watched)
 
     def stop(self, request: str) -> None:
-        """Ask all workers to "pause" or to "cancel", and start no more."""
+        """Ask all our workers to "pause" or to "cancel", start no more, and leave the others' alone."""
         self._waiting.clear()
+        self._watched.clear()
         for folder in self._workers:
             folder.ask_to(request)
 
     def _ended(self) -> list[JobFolder]:
         ended = [folder for folder, worker in self._workers.items() if worker.poll() is not None]
+        ended += [folder for folder in self._watched if not self._is_worked_on(folder)]
         for folder in ended:
-            del self._workers[folder]
-            self._stamps.pop(folder, None)
+            self._forget(folder)
         return ended
+
+    def _forget(self, folder: JobFolder) -> None:
+        self._workers.pop(folder, None)
+        self._watched.pop(folder, None)
+        self._stamps.pop(folder, None)
+
+    def _is_worked_on(self, folder: JobFolder) -> bool:
+        """Whether somebody else's worker still has a job; asked now and then, and often once the job is at its end."""
+        if time.monotonic() < self._watched[folder] and not self._known[folder].state.is_final:
+            return True
+        self._watched[folder] = time.monotonic() + _CLAIM_SECONDS
+        return folder.is_claimed()
 
     def _was_written(self, folder: JobFolder) -> bool:
         try:
@@ -158,14 +202,7 @@ class Runner:
             take_over=self._take_over,
         )
         with folder.log.open("ab") as log:
-            worker = system.spawn([*_command(), "worker", str(folder.path)], log)
-        assert worker.stdin is not None
-        try:
-            worker.stdin.write(start.model_dump_json().encode() + b"\n")
-            worker.stdin.close()
-        except OSError:  # a broken pipe; Windows calls it an invalid argument
-            pass  # it died at once; step() will notice, and its log says why
-        return worker
+            return spawn_program(["worker", str(folder.path)], start.model_dump_json().encode(), log)
 
 
 def settled(folder: JobFolder) -> Job:
@@ -229,8 +266,7 @@ def check_access(info: ProviderInfo, around: Surroundings) -> None:
     base_url = base_url_of(info)
     if base_url is None:
         return
-    if importlib.util.find_spec("requests") is None:
-        raise ModuleNotFoundError("requests is missing", name="requests")
+    _home_of("requests")
     if around.is_online:
         return
     from .http.addresses import Service  # not for those who are online
@@ -263,47 +299,43 @@ def patience_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ)
     return seconds
 
 
-def account_of(provider_id: str, around: Surroundings = NOTHING_AROUND) -> Account:
-    """Ask a service whether it takes our key, and what is left of the credit; costs nothing.
-
-    Raises:
-        BadOption: there is no such provider, or it has no service that could be asked.
-        AccountError: the key is missing or wrong.
-        Unreachable: the service does not answer, or the network may not be used.
-        GenerationFailed: the service has no way to ask.
-    """
-    from .http import Http, Limits, in_one_line  # imports requests, which the command line can mostly do without
-
-    provider = providers.get(provider_id)
-    info, base_url = provider.info, base_url_of(provider.info)
-    if base_url is None:
-        raise BadOption(f"{info.label} works on this computer: there is no service to ask.")
-    check_access(info, around)
-    key = key_of(info)
-    with TemporaryDirectory() as folder:
-        http = Http(
-            label=info.label,
-            base_url=base_url,
-            key=key,
-            is_paid=False,
-            folder=Path(folder),
-            wait=time.sleep,
-            report=lambda message, progress: None,
-            limits=Limits().within(_CHECK_SECONDS),
-        )
-        account = provider.account(http, key)
-    return account.evolve(balance=in_one_line(account.balance, [key or ""]) if account.balance else None)
-
-
-def _command() -> Sequence[str]:
+def program(*arguments: str) -> list[str]:
     """Return how to start our command line in a Python of its own, with the modules that this one would find."""
     folders: dict[str, None] = {}
     for name in _DEPENDENCIES:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            folders[str(Path(spec.origin).parent.parent)] = None
+        with suppress(ModuleNotFoundError):
+            folders[str(_home_of(name))] = None
     bootstrap = Path(__file__).with_name("bootstrap.py")
-    return [sys.executable, "-I", "-S", str(bootstrap), *folders, "--"]
+    return [sys.executable, "-I", "-S", str(bootstrap), *folders, "--", *arguments]
+
+
+@cache  # of what was found: a search takes a while, and what is missing may be installed meanwhile
+def _home_of(module: str) -> Path:
+    """Return the folder in which a module is found, without importing it.
+
+    Raises:
+        ModuleNotFoundError: it is not.
+    """
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{module} is missing", name=module)
+    return Path(spec.origin).parent.parent
+
+
+def spawn_program(arguments: Sequence[str], line: bytes, output: IO[Any]) -> subprocess.Popen[bytes]:
+    """Start our command line in a process that outlives us, give it one line on its input, and return at once.
+
+    line: without its end, and shorter than a pipe holds (64 kB). output: an open file for what it prints.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    process = system.spawn(program(*arguments), output)
+    assert process.stdin is not None
+    with suppress(OSError):  # a broken pipe; Windows calls it an invalid argument: it died at once, and its end says so
+        process.stdin.write(line + b"\n")
+        process.stdin.close()
+    return process
 
 
 def generate(
@@ -410,13 +442,23 @@ def cancel(folder: JobFolder, *, take_over: bool = False) -> Job:
     """
     folder.ask_to("cancel")
     try:
-        with folder.claim(patience_seconds=0, take_over=take_over):
-            folder.forget_stop_request()
-            return folder.save(_cancelled(recovered(folder.load(), _info(folder), folder)))
+        return cancel_waiting(folder, take_over=take_over)
     except JobBusy:
         if folder.is_claimed_elsewhere():
             raise
         return _wait_for_the_end(folder)
+
+
+def cancel_waiting(folder: JobFolder, *, take_over: bool = False) -> Job:
+    """Give up a job that no worker has, without waiting for anything, and return it.
+
+    Raises:
+        JobBusy: a worker has it; it can be asked to stop (`JobFolder.ask_to`), and says so in its own time.
+        StorageError: the job cannot be read or written.
+    """
+    with folder.claim(patience_seconds=0, take_over=take_over):
+        folder.forget_stop_request()
+        return folder.save(_cancelled(recovered(folder.load(), _info(folder), folder)))
 
 
 def _cancelled(job: Job) -> Job:

@@ -26,7 +26,7 @@ LAYERS = (
     {"recovery", "request", "output", "describe"},
     {"worker", "orders"},
     {"runner"},
-    {"batch"},
+    {"batch", "accounts"},
     {"cli"},
     {"blender", "__main__"},
 )

@@ -135,6 +135,9 @@ class AimlApi(Provider):
     def options_of(self, model: str | None) -> type[Options]:
         return _OPTIONS[model or MAGIC]
 
+    def price_of(self, model: str | None) -> str | None:
+        return "about 1.04 USD" if model == MESHY else self.info.price  # what the one answer in its documents says
+
     def views_of(self, model: str | None) -> tuple[View, ...]:
         return self.info.views if model in {None, MAGIC} else (View.FRONT,)
 
