@@ -55,6 +55,8 @@ def test_the_number_of_workers_can_be_changed_at_any_time(running: Runner, folde
     assert (running.running, running.waiting) == (folders[:1], folders[1:])
     running.jobs_at_once = 3
     running.step()
+    assert (running.running, running.waiting) == (folders[:2], folders[2:]), "one at a time"
+    running.step()
     assert (running.running, running.waiting) == (folders, [])
     running.jobs_at_once = 1
     ended = [news for news in steps(running) if news.has_ended]
