@@ -77,7 +77,8 @@ class Runner:
     ) -> None:
         self.jobs_at_once = jobs_at_once
         """It may be changed at any time; nobody who works is stopped for it."""
-        self._around = around
+        self.around = around
+        """It may be changed at any time, and counts for the next worker."""
         self._take_over = take_over
         self._waiting: deque[JobFolder] = deque()
         self._workers: dict[JobFolder, subprocess.Popen[bytes]] = {}
@@ -196,12 +197,12 @@ class Runner:
 
     def _spawn(self, folder: JobFolder) -> subprocess.Popen[bytes]:
         info = _info(folder)
-        check_access(info, self._around)
+        check_access(info, self.around)
         start = Start(
             key=key_of(info),
             base_url=base_url_of(info),
             patience_seconds=patience_of(info),
-            blender=self._around.blender,
+            blender=self.around.blender,
             take_over=self._take_over,
         )
         with folder.log.open("ab") as log:

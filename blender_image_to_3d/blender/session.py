@@ -64,12 +64,9 @@ class _Ordering:
 
     def start(self) -> None:
         """Raises `OSError`."""
+        line = self.wish.model_dump_json().encode()
         with self.log.open("ab") as log:
-            self.process = system.spawn(runner.program("order", str(self.outcome)), log)
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):  # it died at once; its outcome will be missing
-            self.process.stdin.write(self.wish.model_dump_json().encode() + b"\n")
-            self.process.stdin.close()
+            self.process = runner.spawn_program(["order", str(self.outcome)], line, log)
 
 
 def order(context: bpy.types.Context, chosen: Chosen) -> None:
@@ -636,8 +633,7 @@ def _front_file(folder: JobFolder, job: Job) -> Path | None:
     front = job.request.views.get(View.FRONT)
     if front is None:
         return None
-    thumbnail = folder.path / "thumbnail.png"
-    return thumbnail if front.file.endswith(".npy") else folder.path / front.file
+    return folder.thumbnail if front.file.endswith(".npy") else folder.path / front.file
 
 
 def _whole_seconds(row: Row) -> int:
