@@ -336,9 +336,8 @@ def spawn_program(arguments: Sequence[str], line: bytes, output: IO[Any]) -> sub
     """
     process = system.spawn(program(*arguments), output)
     assert process.stdin is not None
-    with suppress(OSError):  # a broken pipe; Windows calls it an invalid argument: it died at once, and its end says so
-        process.stdin.write(line + b"\n")
-        process.stdin.close()
+    with process.stdin, suppress(OSError):  # it died at once, and its end says so
+        system.feed(process, line + b"\n")
     return process
 
 

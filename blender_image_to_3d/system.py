@@ -6,11 +6,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -149,13 +150,16 @@ def process_exists(pid: int) -> bool:
     return True
 
 
-def spawn(command: Sequence[str], output: IO[Any]) -> subprocess.Popen[bytes]:
+def spawn(
+    command: Sequence[str], output: IO[Any], environment: Mapping[str, str] = os.environ
+) -> subprocess.Popen[bytes]:
     """Start a worker that outlives us, in its own group: Ctrl-C in Blender's terminal must not end a paid download.
 
-    Its standard input is a pipe; what it prints goes to the open file `output`, never to a pipe whose reader may die.
-    It gets none of the keys that stand in our environment: the one that it needs comes through its input.
+    Its standard input is a pipe (see `feed`); what it prints goes to the open file `output`, never to a pipe whose
+    reader may die. It gets none of the keys that stand in the environment: the one that it needs comes through its
+    input.
     """
-    environment = {name: value for name, value in os.environ.items() if not name.upper().endswith("_KEY")}
+    environment = {name: value for name, value in environment.items() if not name.upper().endswith("_KEY")}
     # Not our current folder: on Windows, the worker would keep others from deleting it.
     folder = Path(sys.executable).parent
     alone: dict[str, Any] = {"start_new_session": True}
@@ -170,6 +174,37 @@ def spawn(command: Sequence[str], output: IO[Any]) -> subprocess.Popen[bytes]:
         env=environment,
         **alone,
     )
+
+
+def feed(worker: subprocess.Popen[bytes], data: bytes) -> None:
+    """Write to the standard input of a worker.
+
+    Blender leaves the signal of a broken pipe as the system has it: a worker that died would take Blender with it.
+
+    Raises:
+        OSError: the worker has ended.
+    """
+    assert worker.stdin is not None
+    with _without_broken_pipe_signal():
+        # Not through its buffer, which would try again when it is closed.
+        while data:
+            data = data[os.write(worker.stdin.fileno(), data) :]
+
+
+@contextlib.contextmanager
+def _without_broken_pipe_signal() -> Iterator[None]:
+    """Hold the signal back from this thread, and take it away if it came."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGPIPE})
+    try:
+        yield
+    finally:
+        if signal.SIGPIPE not in before:
+            if signal.SIGPIPE in signal.sigpending():
+                signal.sigwait({signal.SIGPIPE})
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = True, private: bool = False) -> None:
