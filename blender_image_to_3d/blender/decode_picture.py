@@ -22,16 +22,22 @@ BAND_PIXELS = 1 << 20
 
 
 def load(path: str, *, linear: bool) -> np.ndarray:
-    """Return the file's values as (h, w, 4) float32, bottom row first, without any conversion but EXR's to Rec. 709."""
+    """Return the file's values as (h, w, 4) float32, bottom row first, without any conversion but EXR's to Rec. 709.
+
+    Raises:
+        ValueError: Blender cannot read it.
+        RuntimeError: not even open it.
+    """
     image = bpy.data.images.load(path, check_existing=False)
     if not linear:
         # Blender linearises 16-bit files as if their colours were multiplied by alpha, which TIFF's usually are not.
         image.colorspace_settings.name = "Non-Color"
     width, height = image.size
     if not (width and height) or len(image.pixels) != width * height * 4:
-        raise SystemExit("Blender cannot read this picture.")
+        raise ValueError("Blender cannot read this picture.")
     pixels = np.zeros(width * height * 4, np.float32)
     image.pixels.foreach_get(pixels)
+    bpy.data.images.remove(image)
     return pixels.reshape(height, width, 4)
 
 

@@ -13,7 +13,7 @@ import bpy
 
 from .. import output, system
 from ..errors import BadOption, StorageError
-from . import foreign
+from . import foreign, naming
 from .scratch import scratch_scene, shown
 
 _BLEND = ".blend"
@@ -107,17 +107,11 @@ def _textures_named_after(objects: Iterable[bpy.types.Object], stem: str) -> Ite
     before = {image: image.filepath_raw for image in _packed_images(objects)}
     try:
         for image, path in before.items():
-            _call_packed(image, f"//{stem}_{bpy.path.basename(path)}")
+            naming.call_packed(image, f"//{stem}_{bpy.path.basename(path)}")
         yield
     finally:
         for image, path in before.items():
-            _call_packed(image, path)
-
-
-def _call_packed(image: bpy.types.Image, path: str) -> None:
-    image.filepath_raw = path
-    for packed in image.packed_files:
-        packed.filepath = path
+            naming.call_packed(image, path)
 
 
 def _write_textures(objects: Iterable[bpy.types.Object], folder: Path) -> None:

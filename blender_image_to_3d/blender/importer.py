@@ -14,7 +14,7 @@ from mathutils import Matrix, Vector
 
 from ..errors import BadResult
 from ..models import Job, Placement, Spot, Stance
-from . import measure, naming, provenance, quads, readers, scratch
+from . import arrival, assets, decimation, measure, naming, provenance, quads, readers, scratch
 
 _NOT_OF_THE_MODEL = {"CAMERA", "LIGHT", "LIGHT_PROBE", "SPEAKER"}
 
@@ -29,6 +29,7 @@ def import_job(
     scene: bpy.types.Scene | None = None,
     view_layer: bpy.types.ViewLayer | None = None,
     select: bool = False,
+    preview: Path | None = None,
 ) -> bpy.types.Object:
     """Bring the result of a job into a scene and return its root object; nothing else there changes.
 
@@ -40,25 +41,32 @@ def import_job(
     descriptions: the options' tooltips for the custom properties.
     scene, view_layer: nothing: the current ones.
     select: make the root the only selected and the active object, leaving the mode that the user is in.
+    preview: the picture that an asset shows.
 
     Raises:
         BadResult: it is not a model, or Blender cannot read it.
         StorageError: a file is missing, or this Blender has no importer for it.
     """
     scene = scene or bpy.context.scene
-    view_layer = view_layer or _view_layer_of(scene)
+    view_layer = view_layer or arrival.view_layer_of(scene)
     placement = placement or job.request.placement
     with scratch.nothing_left_on_failure() as before:
         staging = scratch.new_scene(scene)
         with scratch.shown(staging):
             content = readers.read(files)
             objects = _objects_of_the_model(staging)
+            is_coarser = placement.faces is not None and decimation.decimate(objects, placement.faces)
             for mesh in {each.data for each in objects if each.type == "MESH"}:
-                _finish_mesh(mesh, join=content.has_ngons)
+                _finish_mesh(mesh, join=content.has_ngons, keep_shading=is_coarser)
             root, objects = _under_one_root(objects, staging, placement)
         naming.name_all(job.request.name, root, scratch.made_since(before))
         provenance.write(root, job, descriptions or {})
-        collection = _collection(placement.collection, scene, view_layer)
+        for each in objects:
+            if each != root:
+                provenance.mark_part(each, job.id)
+        if placement.as_asset:
+            assets.mark(root, preview)
+        collection = arrival.collection(placement.collection, scene, view_layer)
         root.location = location or _spot(placement.spot, scene)
         for each in objects:
             collection.objects.link(each)
@@ -66,12 +74,8 @@ def import_job(
     # Until then Blender may not know yet that the objects are in the view layer, nor where they are.
     view_layer.update()
     if select:
-        _select(root, view_layer)
+        arrival.select(root, view_layer)
     return root
-
-
-def _view_layer_of(scene: bpy.types.Scene) -> bpy.types.ViewLayer:
-    return bpy.context.view_layer if scene == bpy.context.scene else scene.view_layers[0]
 
 
 def _spot(spot: Spot, scene: bpy.types.Scene) -> Vector:
@@ -101,10 +105,10 @@ def _remove_keeping_children(unwanted: bpy.types.Object) -> None:
     bpy.data.objects.remove(unwanted)
 
 
-def _finish_mesh(mesh: bpy.types.Mesh, *, join: bool) -> None:
-    if join:
+def _finish_mesh(mesh: bpy.types.Mesh, *, join: bool, keep_shading: bool) -> None:
+    if join and not keep_shading:
         quads.join_triangles(mesh)
-    elif not mesh.has_custom_normals:
+    elif not keep_shading and not mesh.has_custom_normals:
         mesh.shade_smooth()
     if mesh.color_attributes and not any(mesh.materials):
         mesh.materials.clear()
@@ -175,24 +179,6 @@ def _under_an_empty(
     return root, [root, *objects]
 
 
-def _collection(name: str | None, scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> bpy.types.Collection:
-    """Return the collection of this name, made or linked if need be, or the active one if objects in it can be seen."""
-    if name is None:
-        layer = view_layer.active_layer_collection
-        usable = layer and layer.is_visible and not layer.exclude and _is_editable(layer.collection)
-        return layer.collection if usable else scene.collection
-    found = bpy.data.collections.get((name, None))
-    if found is None or not _is_editable(found):
-        found = bpy.data.collections.new(name)
-    if found not in scene.collection.children_recursive:
-        scene.collection.children.link(found)
-    return found
-
-
-def _is_editable(collection: bpy.types.Collection) -> bool:
-    return collection.library is None and collection.override_library is None
-
-
 def _belonging_to(wanted: set[bpy.types.ID], before: set[int]) -> set[bpy.types.ID]:
     """Return `wanted` with the new datablocks that they use."""
     users = bpy.data.user_map(subset=scratch.made_since(before))
@@ -200,15 +186,3 @@ def _belonging_to(wanted: set[bpy.types.ID], before: set[int]) -> set[bpy.types.
     while found := {block for block, by in users.items() if block not in wanted and by & wanted}:
         wanted |= found
     return wanted
-
-
-def _select(root: bpy.types.Object, view_layer: bpy.types.ViewLayer) -> None:
-    if root.name not in view_layer.objects:
-        return
-    active = view_layer.objects.active
-    if active and active.mode != "OBJECT" and view_layer == bpy.context.view_layer:
-        bpy.ops.object.mode_set(mode="OBJECT")
-    for each in view_layer.objects:
-        each.select_set(False, view_layer=view_layer)
-    root.select_set(True, view_layer=view_layer)
-    view_layer.objects.active = root

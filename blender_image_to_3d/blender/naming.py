@@ -50,16 +50,20 @@ def colour_material(attribute: str) -> bpy.types.Material:
     return material
 
 
+def call_packed(image: bpy.types.Image, path: str) -> None:
+    """Say what a packed image would be called if it were unpacked."""
+    image.filepath_raw = path
+    for packed in image.packed_files:
+        packed.filepath = path
+
+
 def _forget_path(image: bpy.types.Image) -> None:
     """Leave only a name that the image would have if it were unpacked; its path led to a folder that is gone."""
     head = bytes(image.packed_file.data[:4])
     known = (suffix for magic, suffix in _SUFFIXES.items() if head.startswith(magic))
     suffix = next(known, Path(image.filepath).suffix)
     stem = re.sub(r'[\\/:*?"<>|\x00-\x1f]', "_", image.name)
-    path = f"//{stem.removesuffix(suffix)}{suffix}"
-    image.filepath_raw = path
-    for packed in image.packed_files:
-        packed.filepath = path
+    call_packed(image, f"//{stem.removesuffix(suffix)}{suffix}")
 
 
 def _take_out(image: bpy.types.Image) -> None:

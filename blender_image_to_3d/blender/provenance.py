@@ -11,10 +11,13 @@ from pathlib import PurePosixPath, PureWindowsPath
 import bpy
 from pydantic import JsonValue, ValidationError
 
+from .. import providers
 from ..models import GenerationRequest, Job, Picture, View
 from .origin import PREFIX
 
 REQUEST_KEY = f"{PREFIX}request"
+PART_KEY = f"{PREFIX}part_of"
+"""On everything below the root of a model of several objects, so that it can be told from what the user put there."""
 _MAX_KEY_BYTES = 63
 _INT_RANGE = range(-(2**31), 2**31)
 _ADDRESS = re.compile(r"\s*([a-z][a-z0-9+.\-]*://|data:|file:|mailto:|~[/\\])", re.IGNORECASE)
@@ -26,6 +29,7 @@ _DESCRIPTIONS = {
     "seed": "Seed that was used: the same one may give the same model again",
     "image": "Picture that this model was made from",
     "image_sha256": "SHA-256 of that picture",
+    "part_of": "Number of the generation that this object came with",
     "created": "When this model was asked for",
     "cost": "What the service said that it cost",
     "request": "The whole request as JSON, so that it can be repeated",
@@ -54,6 +58,21 @@ def write(root: bpy.types.Object, job: Job, descriptions: Mapping[str, str]) -> 
     for name, value in facts.items():
         if value is not None:
             _set(root, name, value, _DESCRIPTIONS.get(name) or descriptions.get(name, ""))
+
+
+def mark_part(part: bpy.types.Object, job_id: str) -> None:
+    """Note on an object below the root that it came with it."""
+    _set(part, PART_KEY.removeprefix(PREFIX), job_id, _DESCRIPTIONS["part_of"])
+
+
+def descriptions_of(job: Job) -> dict[str, str]:
+    """Return the options' tooltips.
+
+    Raises:
+        BadOption: this version has no such provider, or the provider no such model.
+    """
+    options = providers.get(job.request.provider).options_of(job.request.model)
+    return {name: field.description or "" for name, field in options.model_fields.items()}
 
 
 def request_of(root: bpy.types.Object) -> GenerationRequest | None:

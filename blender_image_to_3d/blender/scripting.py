@@ -11,12 +11,12 @@ from typing import Any
 
 import bpy
 
-from .. import providers, runner, system
+from .. import runner, system
 from ..errors import BadOption, JobBusy, StorageError
 from ..library import JobFolder, Library
 from ..models import Job, JobState, Placement, View
 from ..request import draft
-from . import export, images
+from . import assets, export, images, provenance
 from .importer import import_job
 from .scratch import scratch_scene
 
@@ -73,8 +73,9 @@ def import_into_scene(
         job,
         folder.result_files(job),
         placement=placement,
-        descriptions=_descriptions(job),
+        descriptions=provenance.descriptions_of(job),
         select=select,
+        preview=assets.picture_of(folder, job),
     )
     with contextlib.suppress(JobBusy, StorageError), folder.claim(patience_seconds=0):
         folder.save(job.evolve(state=JobState.IMPORTED))  # only a note: the object is there in any case
@@ -97,7 +98,7 @@ class Exporter:
         """
         with scratch_scene() as (scene, view_layer):
             files = folder.result_files(job)
-            import_job(job, files, descriptions=_descriptions(job), scene=scene, view_layer=view_layer)
+            import_job(job, files, descriptions=provenance.descriptions_of(job), scene=scene, view_layer=view_layer)
             export.save(list(scene.objects), path)
 
 
@@ -115,9 +116,3 @@ def _front(picture: Path | bpy.types.Image, folder: Path) -> tuple[Path, str]:
     if isinstance(picture, bpy.types.Image):
         return images.hand_over(picture, folder, View.FRONT), picture.name
     return picture, picture.name
-
-
-def _descriptions(job: Job) -> dict[str, str]:
-    """Return the options' tooltips."""
-    options = providers.get(job.request.provider).options_of(job.request.model)
-    return {name: field.description or "" for name, field in options.model_fields.items()}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -151,3 +152,17 @@ def box_of_all() -> tuple[Vector, Vector]:
     boxes = [box(each) for each in bpy.context.scene.objects if each.type == "MESH"]
     array = np.array(boxes)
     return Vector(array[:, 0].min(axis=0)), Vector(array[:, 1].max(axis=0))
+
+
+def finished(package: ModuleType, path: Path, model: Path, **changes: Any) -> Path:
+    """A job folder whose result is `model` and what lies beside it; `changes` are of its request."""
+    result = path / "result"
+    result.mkdir(parents=True)
+    results = []
+    for file in files(model):
+        shutil.copy(file, result)
+        size = file.stat().st_size
+        results.append(module(package, "models").ResultFile(file=file.name, sha256=DIGEST, size_bytes=size))
+    told = job(package, **changes).evolve(results=tuple(results), state="ready")
+    module(package, "library").JobFolder(path).save(told)
+    return path

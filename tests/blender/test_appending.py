@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the helper prepared comes into the scene, and nothing else there changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import bpy
+import numpy as np
+import pytest
+
+from . import given
+
+SPOT = (1.0, -2.0, 3.0)
+
+
+@pytest.fixture(scope="module")
+def running(package: ModuleType) -> Iterator[Any]:
+    """One helper for all tests."""
+    module = given.module(package, "blender.helper")
+    started = module.Helper(given.module(package, "pictures.blender_process").find_blender())
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def appending(package: ModuleType) -> Any:
+    return given.module(package, "blender.appending")
+
+
+@pytest.fixture
+def errors(package: ModuleType) -> Any:
+    return given.module(package, "errors")
+
+
+@pytest.fixture
+def prepared(package: ModuleType, running: Any, tmp_path: Path) -> Callable[..., Path]:
+    """What the helper makes of the scene as it is, which is then a new one."""
+
+    def prepare(*, placement: dict[str, Any] | None = None, preview: Path | None = None, **changes: Any) -> Path:
+        made = tmp_path / f"made{len(list(tmp_path.iterdir()))}"
+        made.mkdir()
+        model = given.write(made / "model.glb")
+        given.new_file()
+        folder = given.finished(package, made / "job", model, **changes)
+        helper = given.module(package, "blender.helper")
+        units = helper.units_of(bpy.context.scene)
+        running.prepare(helper.Task(folder, placement or {}, units, preview and str(preview)))
+        deadline = time.monotonic() + 60
+        while not (done := running.step()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert isinstance(done[0], helper.Prepared), done
+        blend: Path = done[0].blend
+        return blend
+
+    return prepare
+
+
+@pytest.fixture
+def cup(prepared: Callable[..., Path], tmp_path: Path) -> Path:
+    """A textured monkey that is called Cup."""
+    given.textured_monkey(tmp_path)
+    return prepared(options={"detail": 3}, placement={"height": 2.0})
+
+
+def append(appending: Any, blend: Path, **changes: Any) -> bpy.types.Object:
+    scene, view_layer = bpy.context.scene, bpy.context.view_layer
+    arguments = {"location": SPOT, "scene": scene, "view_layer": view_layer, "collection_name": None, "select": False}
+    root: bpy.types.Object = appending.append(blend, **{**arguments, **changes})
+    return root
+
+
+def test_it_is_what_the_importer_would_have_made(
+    package: ModuleType, appending: Any, prepared: Callable[..., Path], tmp_path: Path
+) -> None:
+    given.textured_monkey(tmp_path)
+    blend = prepared(options={"detail": 3}, placement={"height": 2.0})
+    folder = next(tmp_path.glob("made*/job"))
+    job = given.module(package, "library").JobFolder(folder).load()
+    bpy.context.scene.cursor.location = SPOT
+    descriptions = given.module(package, "blender.provenance").descriptions_of(job)
+    placement = given.module(package, "models").Placement(height=2.0)
+    direct = given.module(package, "blender.importer").import_job(
+        job, [folder / "result" / "model.glb"], descriptions=descriptions, placement=placement
+    )
+    expected = facts(direct)
+    given.new_file()
+
+    assert facts(append(appending, blend)) == expected
+
+
+def facts(root: bpy.types.Object) -> dict[str, Any]:
+    """Everything that can be said of a single mesh object."""
+    bpy.context.view_layer.update()
+    mesh, [material] = root.data, root.data.materials
+    texture = next(node for node in material.node_tree.nodes if node.type == "TEX_IMAGE")
+    positions = np.zeros(3 * len(mesh.vertices), np.float32)
+    mesh.vertices.foreach_get("co", positions)
+    normals = np.zeros(3 * len(mesh.loops), np.float32)
+    mesh.corner_normals.foreach_get("vector", normals)
+    return {
+        "names": [root.name, mesh.name, material.name, texture.image.name],
+        "matrix": [list(row) for row in root.matrix_world],
+        "positions": positions.tobytes(),
+        "corners": [loop.vertex_index for loop in mesh.loops],
+        "normals": normals.tobytes(),
+        "attributes": sorted((each.name, each.data_type, each.domain) for each in mesh.attributes),
+        "pixels": bytes(texture.image.packed_file.data),
+        "path": texture.image.filepath,
+        "properties": {key: root[key] for key in root.keys()},
+        "tooltips": {key: root.id_properties_ui(key).as_dict()["description"] for key in root.keys()},
+        "fake users": [each.use_fake_user for each in (root, mesh, material, texture.image)],
+        "users": [each.users for each in (mesh, material, texture.image)],
+        "collections": [each.name for each in root.users_collection],
+    }
+
+
+@pytest.mark.parametrize("mode", ["OBJECT", "EDIT", "SCULPT", "TEXTURE_PAINT"])
+def test_nothing_else_changes(appending: Any, cup: Path, mode: str) -> None:
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.object.mode_set(mode=mode)
+    bpy.context.scene.frame_set(7)
+    situation, before = given.situation(), given.datablocks()
+
+    root = append(appending, cup)
+
+    assert given.situation() == situation
+    made = {uid: name for uid, name in given.datablocks().items() if uid not in before}
+    assert sorted(made.values()) == ["Image skin", "Material Fur", "Mesh Cup", "Object Cup"]
+    assert root.library is None and root.library_weak_reference is None
+    assert before.keys() <= given.datablocks().keys()
+    assert tuple(root.location) == SPOT and not root.select_get()
+
+
+def test_names_that_are_taken_get_a_number(appending: Any, cup: Path) -> None:
+    first, second = append(appending, cup), append(appending, cup)
+
+    assert (first.name, first.data.name) == ("Cup", "Cup")
+    assert (second.name, second.data.name, second.active_material.name) == ("Cup.001", "Cup.001", "Fur.001")
+    assert first.data != second.data and first.active_material != second.active_material
+
+
+def test_it_goes_where_it_is_asked_for(appending: Any, cup: Path) -> None:
+    mine = bpy.data.collections.new("Mine")
+    bpy.context.scene.collection.children.link(mine)
+    layer = bpy.context.view_layer.layer_collection.children["Mine"]
+    bpy.context.view_layer.active_layer_collection = layer
+
+    active = append(appending, cup)
+    named = append(appending, cup, collection_name="Made by machines")
+    layer.exclude = True
+    bpy.context.view_layer.active_layer_collection = layer
+    elsewhere = append(appending, cup)
+
+    assert [each.users_collection[0].name for each in (active, named, elsewhere)] == [
+        "Mine", "Made by machines", bpy.context.scene.collection.name
+    ]  # fmt: skip
+    assert bpy.data.collections["Made by machines"] in list(bpy.context.scene.collection.children)
+
+
+def test_it_can_be_selected(appending: Any, cup: Path) -> None:
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.object.mode_set(mode="EDIT")
+
+    root = append(appending, cup, select=True)
+
+    assert bpy.context.mode == "OBJECT" and bpy.context.selected_objects == [root]
+    assert bpy.context.view_layer.objects.active == root
+
+
+@pytest.mark.parametrize("damage", ["gone", "empty", "noise", "half", "nothing in it"])
+def test_a_damaged_file_is_told_and_leaves_nothing(appending: Any, errors: Any, cup: Path, damage: str) -> None:
+    whole = cup.read_bytes()
+    if damage == "gone":
+        cup.unlink()
+    elif damage == "nothing in it":
+        bpy.data.libraries.write(str(cup), {bpy.data.meshes.new("Alone")})
+    else:
+        cup.write_bytes({"empty": b"", "noise": bytes(range(256)) * 20, "half": whole[: len(whole) // 2]}[damage])
+    situation, before = given.situation(), given.datablocks()
+
+    with pytest.raises(errors.StorageError) as caught:
+        append(appending, cup, collection_name="New")
+
+    assert str(caught.value).startswith("The model that was prepared") and caught.value.hint == "Import it again."
+    assert given.datablocks() == before and given.situation() == situation
