@@ -20,6 +20,7 @@ from .texts import tr
 if TYPE_CHECKING:
     from ..library import JobFolder
     from .askers import Asker
+    from .helper import Prepared
 
 _numbers = count(1)
 _DOWNLOAD = re.compile(r"Downloading (?P<done>[\d.]+) of (?P<total>[\d.]+) MB")
@@ -70,7 +71,7 @@ class Row:
     job: Job | None = None
     problem: Problem | None = None
     asker: Asker | None = None
-    blend: Path | None = None
+    prepared: Prepared | None = None
     obstacle: str | None = None
     is_cancelled: bool = False
     """Somebody pressed Cancel."""

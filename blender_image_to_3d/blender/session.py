@@ -26,7 +26,7 @@ from ..runner import News, Runner, Surroundings
 from . import appending, images, provenance, redraw, scripting, shifts
 from .askers import Asker, obstacle
 from .forms import Chosen
-from .helper import Failed, Helper, Prepared, Task
+from .helper import Failed, Helper, Prepared, Task, units_of
 from .job_rows import Row, Stage, UsualTimes, state_text
 from .origin import JOB_KEY, root_of
 from .shelf import Shelf
@@ -464,16 +464,16 @@ class Session:
         scene = row.asker.find_scene() or bpy.context.scene
         preview = _front_file(row.folder, row.job)
         placement = row.job.request.placement.model_dump(mode="json")
-        self._helper.prepare(Task(row.folder.path, placement, appending.units_of(scene), str(preview or "") or None))
+        self._helper.prepare(Task(row.folder.path, placement, units_of(scene), str(preview) if preview else None))
 
     def _take_prepared(self) -> None:
         for each in self._helper.step() if self._helper else ():
             row = next((row for row in self.rows if row.folder and row.folder.path == each.task.folder), None)
             match each:
                 case Prepared() if row is None or row.stage is not Stage.IMPORTING:
-                    each.blend.unlink(missing_ok=True)
+                    self._helper.discard(each)
                 case Prepared():
-                    row.blend, row.stage = each.blend, Stage.ARRIVED
+                    row.prepared, row.stage = each, Stage.ARRIVED
                 case Failed() if row is not None:
                     self._stop(row, Problem(kind="BadResult", message=each.message, hint=each.hint))
 
@@ -481,6 +481,7 @@ class Session:
         asker = row.asker
         if asker is not None and not asker.is_here:  # another file was opened meanwhile
             self._discard(row)
+            self._stop(row, None)
             return
         row.obstacle = obstacle(context.window_manager, asker.background if asker else frozenset())
         if row.obstacle is not None and asker is not None:
@@ -494,15 +495,12 @@ class Session:
             if not redraw.is_tab_visible():
                 self._say("INFO", tr_report("{name} is in the scene").format(name=row.title))
         finally:
-            if row.blend is not None:
-                row.blend.unlink(missing_ok=True)
-                row.blend = None
+            self._discard(row)
 
     def _discard(self, row: Row) -> None:
-        if row.blend is not None:
-            row.blend.unlink(missing_ok=True)
-            row.blend = None
-        self._stop(row, None)
+        if row.prepared is not None and self._helper is not None:
+            self._helper.discard(row.prepared)
+        row.prepared = None
 
     def _place(self, row: Row, context: bpy.types.Context) -> None:
         """Put the model into the scene that asked, as one undo step."""
@@ -517,13 +515,13 @@ class Session:
         )
         select = asker is not None and asker.is_untouched(context.window_manager, view_layer)
         target = asker.find_replaced() if asker and asker.replaces is not None else None
-        if row.blend is None:
+        if row.prepared is None:
             scripting.import_into_scene(row.folder, row.job, select=select)
         elif target is not None:
-            appending.replace(row.blend, target)
+            appending.replace(row.prepared.blend, target)
         else:
             appending.append(
-                row.blend,
+                row.prepared.blend,
                 location=location,
                 scene=scene,
                 view_layer=view_layer,
@@ -621,7 +619,7 @@ def _handed_over(
 def _new_helper() -> Helper | None:
     from ..pictures.blender_process import find_blender
 
-    command = find_blender(bpy.app.binary_path) if bpy.app.binary_path else None
+    command = find_blender(bpy.app.binary_path or None)
     return Helper(command) if command else None
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
 from . import clipboard, viewport
 from .clipboard import clipboard_has_picture
-from .texts import tr, tr_report
+from .texts import tr
 
 _SUFFIXES = tuple(suffix for each in PictureFormat for suffix in each.suffixes)
 _SIDES = (
@@ -261,22 +260,13 @@ class IMAGE_TO_3D_OT_drop_pictures(bpy.types.Operator):
                 choose_file(context.scene.image_to_3d, "front", paths[0])
                 _show_sidebar(context)
             else:
-                self._order(context, paths)
+                files = [{"name": path.name} for path in paths]
+                return bpy.ops.image_to_3d.import_pictures("INVOKE_DEFAULT", directory=self.directory, files=files)
         except ImageTo3DError as error:
             self.report({"ERROR"}, f"{error} {error.hint}".strip())
             return {"CANCELLED"}
         _redraw(context)
         return {"FINISHED"}
-
-    def _order(self, context: bpy.types.Context, paths: list[Path]) -> None:
-        from . import forms, session
-
-        for path in paths:
-            inspect(path)
-        chosen = forms.chosen(context.scene)
-        for path in paths:
-            session.order(context, dataclasses.replace(chosen, pictures={"front": path}, name=None))
-        self.report({"INFO"}, tr_report("{count} models were ordered").format(count=len(paths)))
 
 
 class IMAGE_TO_3D_FH_pictures(bpy.types.FileHandler):
