@@ -76,7 +76,7 @@ class IMAGE_TO_3D_PT_generate(_Tab, bpy.types.Panel):
 
 
 class IMAGE_TO_3D_PT_jobs(_Tab, bpy.types.Panel):
-    bl_label = "Jobs"
+    bl_label = ""  # with their number, in the header
     bl_order = 10
 
     @classmethod
@@ -86,8 +86,8 @@ class IMAGE_TO_3D_PT_jobs(_Tab, bpy.types.Panel):
 
     def draw_header(self, context: bpy.types.Context) -> None:
         session = shifts.if_open()
-        if session and (number := sum(row.is_active for row in session.rows)):
-            self.layout.label(text=f"({number})")
+        number = sum(row.is_active for row in session.rows) if session else 0
+        self.layout.label(text=tr("Jobs ({number})").format(number=number) if number else tr("Jobs"), translate=False)
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         session = shifts.if_open()
