@@ -58,7 +58,8 @@ class Field:
         """Return what sets the value by plain assignments to the group, in this order."""
         return {self.attribute: getattr(group, self.attribute)}
 
-    def draw(self, layout: bpy.types.UILayout, group: Group) -> None:
+    def draw(self, layout: bpy.types.UILayout, group: Group, *, is_narrow: bool = False) -> None:
+        """Draw the label and the value: beside each other, or where that is too narrow one above the other."""
         layout.prop(group, self.attribute)
 
     @property
@@ -161,8 +162,10 @@ class Text(Field):
 
         return {self.attribute: StringProperty(**self.words, **more, default=self._empty, update=tidy_up)}
 
-    def draw(self, layout: bpy.types.UILayout, group: Group) -> None:
-        layout.prop(group, self.attribute, placeholder=tr(self.when_empty))
+    def draw(self, layout: bpy.types.UILayout, group: Group, *, is_narrow: bool = False) -> None:
+        layout.prop(
+            group, self.attribute, placeholder=tr(self.when_empty), text=_label_above(layout, self.label, is_narrow)
+        )
 
     @property
     def _empty(self) -> str:
@@ -236,6 +239,9 @@ class Choice(Field):
             **kept(self.attribute),
         }
 
+    def draw(self, layout: bpy.types.UILayout, group: Group, *, is_narrow: bool = False) -> None:
+        layout.prop(group, self.attribute, text=_label_above(layout, self.label, is_narrow))
+
     def read(self, group: Group) -> Any:
         return self.values[self.identifiers.index(getattr(group, self.attribute))]
 
@@ -272,12 +278,20 @@ class Maybe(Field):
         assert self.of is not None
         return {self._use: getattr(group, self._use), **self.of.preset(group)}
 
-    def draw(self, layout: bpy.types.UILayout, group: Group) -> None:
-        row = layout.row(heading=self.label)
-        row.prop(group, self._use, text="")
+    def draw(self, layout: bpy.types.UILayout, group: Group, *, is_narrow: bool = False) -> None:
+        row = layout.column() if is_narrow else layout.row(heading=self.label)
+        row.prop(group, self._use, text=self.label if is_narrow else "")
         number = row.row()
         number.active = getattr(group, self._use)
         number.prop(group, self.attribute, text="")
+
+
+def _label_above(layout: bpy.types.UILayout, label: str, is_narrow: bool) -> str | None:
+    """Draw the label, if it has to be above, and return what is left of it for the property itself."""
+    if not is_narrow:
+        return None
+    layout.label(text=label)
+    return ""
 
 
 def field_of(facts: Mapping[str, Any], attribute: str, upper: Sequence[str] = ()) -> Field | None:

@@ -7,6 +7,7 @@ Drawing takes everything from the scene and from what `forms` keeps: it reads no
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -18,15 +19,20 @@ from bl_operators.presets import AddPresetBase
 from bl_ui.utils import PresetPanel
 
 from . import forms
+from .fields import Field
 from .texts import tr
 
 CATEGORY = "Image to 3D"
 
 _NARROW = 230
 """Width of the region, in pixels at 1x, below which labels go into the fields, as there is no room beside them."""
+_LABEL_SHARE = 0.2
 _MARGINS = 2.6
+"""Of a region on both sides of a panel's content, with the tabs, in units of the interface: the height of a button."""
+
+_HEIGHT_WITHOUT_PICTURE = 2.0
 _LARGEST_PICTURE = 12.0
-"""In units of the interface: the height of a button."""
+"""In the same units."""
 
 
 class _InTab:
@@ -53,13 +59,9 @@ class IMAGE_TO_3D_PT_main(_InTab, bpy.types.Panel):
             if sentence := forms.problem():
                 draw_sentence(layout, context, tr(sentence), icon="ERROR")
             return
-        scene = context.scene
         _draw_picture(layout, context)
         _draw_source(layout, context, forms.FRONT)
-        column = _column_of_values(layout, context)
-        column.prop(forms.of(scene), "provider")
-        if forms.has_choice_of_models(scene):
-            column.prop(forms.of(scene).models, forms.entry(scene).id)
+        _draw_provider(layout, context)
 
 
 class IMAGE_TO_3D_PT_views(_OfForm, bpy.types.Panel):
@@ -70,10 +72,11 @@ class IMAGE_TO_3D_PT_views(_OfForm, bpy.types.Panel):
         return forms.is_ready() and bool(forms.sides(context.scene))
 
     def draw(self, context: bpy.types.Context) -> None:
+        is_narrow = _is_narrow(context)
         for side in forms.sides(context.scene):
-            column = self.layout.column(align=True)
-            column.label(text=side.title())
-            _draw_source(column, context, side)
+            row = self.layout.column(align=True) if is_narrow else self.layout.split(factor=_LABEL_SHARE)
+            row.label(text=side.title())
+            _draw_source(row, context, side)
 
 
 class IMAGE_TO_3D_PT_presets(PresetPanel, bpy.types.Panel):
@@ -120,9 +123,7 @@ class IMAGE_TO_3D_PT_placement(_OfForm, bpy.types.Panel):
         return forms.is_ready()
 
     def draw(self, context: bpy.types.Context) -> None:
-        column = _column_of_values(self.layout, context)
-        for field in (*forms.PLACEMENT, forms.NAME):
-            field.draw(column, forms.of(context.scene).placement)
+        _draw_fields(self.layout, context, forms.of(context.scene).placement, forms.PLACEMENT)
 
 
 class IMAGE_TO_3D_OT_preset_add(AddPresetBase, bpy.types.Operator):
@@ -179,6 +180,9 @@ def _draw_picture(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
     """Draw what will be sent, as large as the sidebar is wide."""
     picture = forms.picture(context.scene)
     if picture is None:
+        button = layout.column()
+        button.scale_y = _HEIGHT_WITHOUT_PICTURE
+        button.operator("image_to_3d.open_picture", text="Open Picture")
         return
     previews = _module("previews")
     icon = 0
@@ -196,19 +200,35 @@ def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context, side: s
         layout.prop(group, path, text="")
 
 
+def _draw_provider(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    form, scene = forms.of(context.scene), context.scene
+    without_label = {"text": ""} if _is_narrow(context) else {}  # what they are speaks for itself
+    column = layout.column()
+    column.use_property_split = not without_label
+    column.use_property_decorate = False
+    column.prop(form, "provider", **without_label)
+    if forms.has_choice_of_models(scene):
+        column.prop(form.models, forms.entry(scene).id, **without_label)
+
+
 def _draw_options(layout: bpy.types.UILayout, context: bpy.types.Context, *, are_advanced: bool) -> None:
-    column = _column_of_values(layout, context)
-    group = forms.options(context.scene)
-    for field in forms.fields(context.scene):
-        if field.is_advanced is are_advanced:
-            field.draw(column, group)
+    shown = [field for field in forms.fields(context.scene) if field.is_advanced is are_advanced]
+    _draw_fields(layout, context, forms.options(context.scene), shown)
 
 
-def _column_of_values(layout: bpy.types.UILayout, context: bpy.types.Context) -> bpy.types.UILayout:
-    """Return where fields are drawn: labels beside them, unless there is no room."""
-    layout.use_property_split = context.region.width >= _NARROW * context.preferences.system.ui_scale
+def _draw_fields(
+    layout: bpy.types.UILayout, context: bpy.types.Context, group: bpy.types.PropertyGroup, shown: Iterable[Field]
+) -> None:
+    is_narrow = _is_narrow(context)
+    layout.use_property_split = not is_narrow
     layout.use_property_decorate = False
-    return layout.column()
+    column = layout.column()
+    for field in shown:
+        field.draw(column, group, is_narrow=is_narrow)
+
+
+def _is_narrow(context: bpy.types.Context) -> bool:
+    return context.region.width < _NARROW * context.preferences.system.ui_scale
 
 
 @cache

@@ -112,6 +112,7 @@ PLACEMENT = (
         when_empty="Active Collection",
         suggest=_collections,
     ),
+    NAME,
     Switch(
         "as_asset",
         "as_asset",
@@ -120,7 +121,7 @@ PLACEMENT = (
         default=False,
     ),
 )
-"""A `Placement`."""
+"""A `Placement`, and the name, in the order in which they are drawn."""
 
 
 @dataclass(frozen=True)
@@ -263,7 +264,7 @@ def chosen(scene: bpy.types.Scene) -> Chosen:
         provider=entry(scene).id,
         model=model(scene),
         options={field.name: field.read(group) for field in fields(scene)},
-        placement={field.name: field.read(placement) for field in PLACEMENT},
+        placement={field.name: field.read(placement) for field in PLACEMENT if field is not NAME},
         name=NAME.read(placement),
     )
 
@@ -290,10 +291,10 @@ def fill(scene: bpy.types.Scene, request: GenerationRequest, pictures: Mapping[s
     for side in (FRONT, *SIDES):
         set_picture(scene, side, pictures.get(side))
     placement = request.placement.model_dump(mode="json")
+    titles = {Path(each.name).stem for view, each in request.views.items() if view == FRONT}
+    placement["name"] = None if request.name in titles else request.name
     for field in PLACEMENT:
         field.write(form.placement, placement[field.name])
-    titles = {Path(each.name).stem for view, each in request.views.items() if view == FRONT}
-    NAME.write(form.placement, None if request.name in titles else request.name)
 
 
 def slots(scene: bpy.types.Scene, side: str) -> tuple[bpy.types.PropertyGroup, str, str]:
@@ -348,7 +349,7 @@ def _form(stack: ExitStack, provider: Choice, models: dict[str, Choice], by_mode
         **provider.properties(),
         "models": group("models", _properties(models.values())),
         "options": group("options", options_of_all),
-        "placement": group("placement", _properties([*PLACEMENT, NAME])),
+        "placement": group("placement", _properties(PLACEMENT)),
     }
     return group("form", properties)
 
@@ -372,7 +373,7 @@ def _picture_properties(name: str, side: str) -> dict[str, Any]:
 
     label, description = f"{side.title()} Picture", f"The picture that shows the {side}"
     return {
-        path: StringProperty(name=label, description=description, subtype="FILE_PATH", update=path_is_set),
+        path: StringProperty(name=label, description=description, update=path_is_set),
         image: PointerProperty(name=label, description=description, type=bpy.types.Image, update=image_is_set),
     }
 
