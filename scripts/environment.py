@@ -165,13 +165,19 @@ def _ensure_libraries(python: Path) -> None:
     give_up(f"libraries are missing: sudo apt-get install {' '.join(DEBIAN_LIBRARIES)}")
 
 
-def install_extension(blender: Blender) -> None:
-    """Build the extension and install it into the folder that this Blender has for the project."""
+def build_extension() -> Path:
+    """Build the extension, and return its zip."""
     built = subprocess.run([sys.executable, ROOT / "scripts" / "build"], capture_output=True, text=True)
     if built.returncode:
         give_up(built.stderr.strip())
+    return Path(built.stdout.strip())
+
+
+def install_extension(blender: Blender) -> None:
+    """Build the extension and install it into the folder that this Blender has for the project."""
+    archive = build_extension()
     shutil.rmtree(blender.resources, ignore_errors=True)
-    command = blender.script(ROOT / "scripts" / "install_extension.py", built.stdout.strip())
+    command = blender.script(ROOT / "scripts" / "install_extension.py", archive)
     result = subprocess.run(command, env=blender.environment, capture_output=True, text=True)
     if result.returncode:
         give_up(f"Blender {blender.version} does not install the extension: {(result.stdout + result.stderr)[-2000:]}")

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine for a test: processes, a home and screens of its own, in a root that has a Blender and an X server."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+WIDTH, HEIGHT = 1600, 900
+_DISPLAYS = range(10, 40)
+# The first process ends with its input, that is when we end, however that happens; and its end ends all others.
+_FIRST = """
+root=$1 folder=$2
+mount -t proc proc "$root/proc"; mount -t sysfs sys "$root/sys"; mount --rbind /dev "$root/dev"
+mount -t tmpfs tmpfs "$root/tmp"; mkdir -p "$root$folder"; mount --bind "$folder" "$root$folder"
+exec chroot "$root" bash -c 'echo ready; cat; exit'
+"""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process as the machine itself sees it."""
+
+    pid: int
+    command: str
+
+
+class Machine:
+    """Its folder has the same path inside and outside; nothing else of the host can be seen there but the network."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root = root
+        self.folder = folder
+        self.home = folder / "home"
+        self.home.mkdir(exist_ok=True)
+        self._first = subprocess.Popen(
+            [
+                *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation=private"),
+                *("sh", "-ec", _FIRST, "sh", root, folder),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._first.stdout is not None and self._first.stdout.readline() == b"ready\n", "no machine"
+        children = Path(f"/proc/{self._first.pid}/task/{self._first.pid}/children")
+        self._inside = int(children.read_text())
+        self._screens: list[Screen] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        assert self._first.stdin is not None and self._first.stdout is not None
+        self._first.stdin.close()
+        self._first.stdout.close()
+        self._first.wait(30)
+
+    def start(self, *command: str | Path, environment: Mapping[str, str], **how: Any) -> subprocess.Popen[bytes]:
+        """Start a program in there, as the only user of the machine, who has the home."""
+        usual = {
+            "PATH": "/usr/bin:/bin:/usr/games",
+            "HOME": str(self.home),
+            "LC_ALL": "C.UTF-8",
+            "LIBGL_ALWAYS_SOFTWARE": "1",
+            "XDG_RUNTIME_DIR": "/tmp",
+        }
+        words = [f"{name}={value}" for name, value in {**usual, **environment}.items()]
+        enter = ["nsenter", f"--target={self._inside}", "--mount", "--pid", "--root", "--wd=/", "env", "-i"]
+        return subprocess.Popen([*enter, *words, *map(str, command)], **how)
+
+    def run(self, *command: str | Path, **environment: str) -> str:
+        """Run a program in there, and return what it prints."""
+        with self.start(
+            *command, environment=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, f"{command}: {output}"
+        return str(output)
+
+    def kill(self, pid: int) -> None:
+        """End a process of the machine, known by the number that it has there."""
+        self.run("bash", "-c", f"kill -9 {pid}")
+
+    def processes(self) -> list[Process]:
+        """Return what runs now; what has ended and only waits to be noticed does not."""
+        found = []
+        for folder in Path(f"/proc/{self._inside}/root/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+            except OSError:  # it ended meanwhile
+                continue
+            if command:
+                found.append(Process(int(folder.name), command))
+        return sorted(found, key=lambda process: process.pid)
+
+    def screen(self) -> Screen:
+        """Return one more screen."""
+        for number in _DISPLAYS:
+            screen = Screen(self, number)
+            if screen.is_on():
+                self._screens.append(screen)
+                return screen
+        raise AssertionError(f"the displays {_DISPLAYS} are all taken")
+
+
+class Screen:
+    """An X server that keeps its picture in a file, with a mouse and a keyboard."""
+
+    def __init__(self, machine: Machine, number: int) -> None:
+        self.machine = machine
+        self.name = f":{number}"
+        self._folder = machine.folder / f"screen-{number}"
+        self._folder.mkdir(exist_ok=True)
+        self._server = machine.start(
+            *("Xvfb", self.name, "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-noreset", "-nolisten", "tcp"),
+            *("-fbdir", self._folder),
+            environment={},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._hand: subprocess.Popen[bytes] | None = None
+
+    def is_on(self) -> bool:
+        """Wait for the server, and return whether it has the display; another one may."""
+        socket = Path(f"/proc/{self.machine._inside}/root/tmp/.X11-unix/X{self.name[1:]}")
+        while self._server.poll() is None:
+            if socket.exists():
+                time.sleep(0.1)
+                return self._server.poll() is None
+            time.sleep(0.02)
+        return False
+
+    def turn_off(self) -> None:
+        if self._hand is not None:
+            assert self._hand.stdin is not None and self._hand.stdout is not None
+            self._hand.stdin.close()
+            self._hand.stdout.close()
+            self._hand.wait(10)
+            self._hand = None
+        for process in self.machine.processes():
+            if process.command.startswith(f"Xvfb {self.name} "):
+                self.machine.kill(process.pid)
+        self._server.wait(10)
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Return what the screen shows: (HEIGHT, WIDTH, 3), the first row on top."""
+        content = (self._folder / "Xvfb_screen0").read_bytes()
+        head = struct.unpack(">25I", content[:100])  # XWDFileHeader
+        start = head[0] + 12 * head[19]
+        rows = np.frombuffer(content, np.uint8, count=HEIGHT * head[12], offset=start).reshape(HEIGHT, -1, 4)
+        return rows[:, :WIDTH, 2::-1]
+
+    def save(self, path: Path, box: tuple[int, int, int, int] | None = None) -> Path:
+        """Write what the screen shows, or the box (left, top, right, bottom) of it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(self.pixels()).crop(box).save(path) if box else Image.fromarray(self.pixels()).save(path)
+        return path
+
+    def does(self, *lines: str) -> None:
+        """Let the hand do something, and wait until it is done: lines of an xdotool script."""
+        if self._hand is None:
+            self._hand = self.machine.start(
+                "xdotool", "-", environment={"DISPLAY": self.name}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        assert self._hand.stdin is not None and self._hand.stdout is not None
+        self._hand.stdin.write("".join(f"{line}\n" for line in [*lines, "exec --sync echo done"]).encode())
+        self._hand.stdin.flush()
+        answer = self._hand.stdout.readline()
+        assert answer == b"done\n", f"xdotool did not do {lines}: {answer!r}"

@@ -1,0 +1,450 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Blender in a window, and the person in front of it: looks, moves the mouse, clicks, types; and may ask Blender."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .machine import HEIGHT, WIDTH, Machine, Screen
+
+AGENT = Path(__file__).with_name("agent.py")
+TAB = "Image to 3D"
+_START_SECONDS = 60
+# Pixels at a scale of 1: how high a row of buttons is, how far the widest is from the edge of its region, what lies
+# between two buttons at least, how narrow a button can be, and how wide the tabs of the sidebar are.
+_ROW, _MARGIN, _GAP, _NARROWEST, _TAB_BAR = 20, 11, 5, 14, 22
+_MOST_PAGES = 12
+
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Button:
+    """What the mouse can rest on: what calls an operator, or shows a property."""
+
+    operator: str = ""
+    """Such as "image_to_3d.generate"."""
+    prop: str = ""
+    whole: str = ""
+    """The call with its arguments; the path of the property with its owner and index."""
+
+    def fits(self, operator: str, prop: str, having: str) -> bool:
+        return (self.operator == operator if operator else self.prop == prop) and having in self.whole
+
+
+class Gone(AssertionError):
+    """Blender has ended."""
+
+
+class Box(NamedTuple):
+    """Pixels of the screen."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def middle(self) -> tuple[int, int]:
+        return (self.left + self.right) // 2, (self.top + self.bottom) // 2
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a window is set up."""
+
+    theme: str = "dark"
+    scale: float = 1.0
+    """Blender's resolution scale: 2 is a screen with very small pixels."""
+    sidebar: int | None = None
+    """Its width in pixels; nothing: as Blender opens it."""
+
+    def statements(self) -> str:
+        """Return what sets Blender up so, in Python."""
+        lines = [
+            "import bpy",
+            "preferences = bpy.context.preferences",
+            "preferences.view.show_splash = False",
+            "preferences.use_preferences_save = False",
+            f"preferences.view.ui_scale = {self.scale}",
+        ]
+        if self.theme == "light":
+            lines += [
+                "import os",
+                "folder = bpy.utils.preset_paths('interface_theme')[0]",
+                "bpy.ops.script.execute_preset(filepath=os.path.join(folder, 'Blender_Light.xml'),"
+                " menu_idname='USERPREF_MT_interface_theme_presets')",
+            ]
+        return "\n".join(lines)
+
+
+AS_BLENDER_COMES = Look()
+
+
+class Window:
+    """A Blender on a screen of its own."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        name: str,
+        *,
+        look: Look = AS_BLENDER_COMES,
+        file: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.machine = machine
+        self.screen: Screen = machine.screen()
+        self.name = name
+        self.look = look
+        self.log = machine.folder / f"{name}.log"
+        self._environment = dict(environment or {})
+        self._known: dict[tuple[str, str, int], dict[Button, Place]] = {}
+        self._starts = 0
+        self.start(file)
+
+    # Beginning and end.
+
+    def start(self, file: Path | None = None) -> None:
+        """Start Blender; again, after it was quit."""
+        self._starts += 1
+        shared = self.machine.folder
+        agent = shutil.copy(AGENT, shared)
+        setup = shared / f"{self.name}-setup.py"
+        setup.write_text(self.look.statements())
+        path = shared / f"{self.name}-{self._starts}.socket"
+        with self.log.open("ab") as log:
+            self.process = self.machine.start(
+                *("blender", "--window-geometry", "0", "0", str(WIDTH), str(HEIGHT)),
+                *([file] if file else []),
+                *("--python", setup, "--python", agent, "--", path),
+                environment={"DISPLAY": self.screen.name, "PYTHONUNBUFFERED": "1", **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._connect(path)
+        self._known.clear()
+        self.wait_until("bool(windows()) and area_of('VIEW_3D') is not None", 20)
+        self.rest()
+
+    def _connect(self, path: Path) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.settimeout(60)
+            try:
+                self._socket.connect(str(path))
+                break
+            except OSError:
+                self._socket.close()
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise Gone(f"Blender did not start:\n{self.output()}") from None
+                time.sleep(0.02)
+        self._answers = self._socket.makefile("rb")
+        self.pid = int(self.ask("__import__('os').getpid()"))
+
+    def quit(self) -> None:
+        """Leave Blender without saving."""
+        # Not at once: the agent has to answer first.
+        self.run("bpy.app.timers.register(lambda: bpy.ops.wm.quit_blender() and None, first_interval=0.01)")
+        self.process.wait(30)
+        self._socket.close()
+
+    def kill(self) -> None:
+        """Let Blender die as in a crash."""
+        self.machine.kill(self.pid)
+        self.process.wait(30)
+        self._socket.close()
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.kill()
+        self.screen.turn_off()
+
+    def output(self) -> str:
+        """Return what Blender printed."""
+        return self.log.read_text(errors="replace")[-4000:]
+
+    # Asking Blender.
+
+    def ask(self, expression: str) -> Any:
+        """Return the value of a Python expression; what JSON cannot say comes as its repr."""
+        return self._exchange({"eval": expression})
+
+    def run(self, statements: str) -> None:
+        """Execute Python statements between two events, as a timer would."""
+        self._exchange({"run": statements})
+
+    def call(self, statements: str, area: str = "VIEW_3D", region: str = "WINDOW", window: int = 0) -> None:
+        """Execute statements in a region, as if called there."""
+        body = "\n".join("    " + line for line in statements.splitlines())
+        self.run(f"with context_of({area!r}, {region!r}, {window}):\n{body}")
+
+    def _exchange(self, question: dict[str, Any]) -> Any:
+        try:
+            self._socket.sendall(json.dumps(question).encode() + b"\n")
+            line = self._answers.readline()
+        except OSError as error:
+            raise self._failure(f"Blender does not answer {question}: {error}") from None
+        if not line:
+            raise Gone(f"Blender ended while it was asked {question}:\n{self.output()}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise AssertionError(f"Blender could not answer {question}:\n{answer['error']}")
+        return answer["value"]
+
+    def wait_until(self, expression: str, seconds: float = 10) -> Any:
+        """Wait until a Python expression is true in Blender, and return its value."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.ask(expression)):
+            if time.monotonic() > deadline:
+                raise self._failure(f"After {seconds} s this is still {value!r}: {expression}")
+            time.sleep(0.05)
+        return value
+
+    def _failure(self, sentence: str) -> AssertionError:
+        path = self.picture("failure")
+        return AssertionError(f"{sentence}\nThe window: {path}\nBlender said:\n{self.output()}")
+
+    # Looking.
+
+    def picture(self, name: str, box: Box | None = None) -> Path:
+        """Keep what the screen shows."""
+        return self.screen.save(out_folder() / f"{name}.png", box)
+
+    def box_of(self, region: str = "UI", area: str = "VIEW_3D", window: int = 0) -> Box:
+        """Return where a region lies on the screen."""
+        left, top, width, height = self.ask(f"box_on_screen({region!r}, {area!r}, {window})")
+        return Box(left, top, left + width, top + height)
+
+    def rest(self, seconds: float = 0.25) -> None:
+        """Let Blender draw."""
+        time.sleep(seconds)
+
+    # The mouse and the keyboard.
+
+    def move(self, x: int, y: int) -> None:
+        self.screen.does(f"mousemove {x} {y}")
+
+    def click_at(self, x: int, y: int, button: int = 1, times: int = 1) -> None:
+        """Move there, so that Blender notices, and click."""
+        self.screen.does(f"mousemove {x - 1} {y}", "sleep 0.08", f"mousemove {x} {y}", "sleep 0.15")
+        for _ in range(times):
+            self.screen.does(f"mousedown {button}", "sleep 0.04", f"mouseup {button}", "sleep 0.06")
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int], button: int = 1, steps: int = 10) -> None:
+        """Press, move in steps, and let go."""
+        (x, y), (to_x, to_y) = start, end
+        lines = [f"mousemove {x} {y}", "sleep 0.15", f"mousedown {button}", "sleep 0.05"]
+        for step in range(1, steps + 1):
+            lines += [f"mousemove {x + (to_x - x) * step // steps} {y + (to_y - y) * step // steps}", "sleep 0.03"]
+        self.screen.does(*lines, "sleep 0.05", f"mouseup {button}", "sleep 0.1")
+
+    def key(self, *names: str) -> None:
+        """Press keys one after the other, such as "ctrl+z" or "Return"; they go to what is under the mouse."""
+        for name in names:
+            self.screen.does(f"key {name}", "sleep 0.1")
+
+    def type(self, text: str) -> None:
+        assert '"' not in text and "\n" not in text, text
+        self.screen.does(f'type --delay 15 "{text}"', "sleep 0.1")
+
+    def orbit(self, times: int = 1) -> None:
+        """Turn the view with the middle mouse button."""
+        x, y = self.box_of("WINDOW").middle
+        for number in range(times):
+            self.drag((x - 100, y), (x + 60, y + 30 - 60 * (number % 2)), button=2)
+
+    # The sidebar.
+
+    def open_tab(self, tab: str = TAB) -> Box:
+        """Open the sidebar at a tab, and return where it lies."""
+        self.run("area_of('VIEW_3D').spaces.active.show_region_ui = True")
+        self.wait_until("(region_of('UI') or None) and region_of('UI').width > 1", 5)
+        self.rest(0.6)  # it slides in
+        self.run(f"region_of('UI').active_panel_category = {tab!r}; region_of('UI').tag_redraw()")
+        self.wait_until(f"region_of('UI').active_panel_category == {tab!r}", 5)
+        if self.look.sidebar:
+            self.resize_sidebar(self.look.sidebar)
+        self.rest()
+        return self.box_of()
+
+    def resize_sidebar(self, width: int) -> None:
+        """Drag its edge until it is about so wide."""
+        box = self.box_of()
+        y = box.bottom - 40
+        self.drag((box.left, y), (box.right - width, y))
+        self.rest()
+
+    # What takes several steps.
+
+    def search(self, words: str) -> None:
+        """Start an operator from the search menu."""
+        self.move(*self.box_of("WINDOW").middle)
+        self.key("F3")
+        self.rest(0.5)
+        self.type(words)
+        self.rest(0.5)
+        self.key("Return")
+
+    def choose_file(self, path: Path) -> None:
+        """In the file browser, which opens as a second window: go to the folder, name the file, confirm."""
+        self.wait_until("len(windows()) == 2 and bool(area_of('FILE_BROWSER', 1))", 10)
+        self.rest(1.0)
+        browser = {"area": "FILE_BROWSER", "window": 1}
+        self.fill(f"{path.parent}/", prop="directory", region="UI", **browser)
+        self.rest(0.5)
+        self.fill(path.name, prop="filename", region="EXECUTE", **browser)
+        self.click(operator="file.execute", region="EXECUTE", **browser)
+        self.wait_until("len(windows()) == 1", 10)
+
+    def fill(self, text: str, **which: Any) -> None:
+        """Type into a text field."""
+        self.click(times=2, **which)
+        self.rest(0.2)
+        self.key("ctrl+a")
+        self.type(text)
+        self.key("Return")
+        self.rest()
+
+    # Buttons.
+
+    def hovered(self, x: int, y: int, window: int = 0) -> Button | None:
+        """Rest the mouse at a place of the screen, and return the button there."""
+        self.move(x, y)
+        answer = self._exchange({"hover": [window, x, y]})
+        return Button(**answer) if answer else None
+
+    def find(
+        self,
+        *,
+        operator: str = "",
+        prop: str = "",
+        having: str = "",
+        region: str = "UI",
+        area: str = "VIEW_3D",
+        window: int = 0,
+    ) -> Place:
+        """Return where a button is: of an operator ("image_to_3d.generate"), or of a property (its name).
+
+        having: what the whole call or path must hold too, where there are several.
+        """
+
+        def fits(button: Button | None) -> bool:
+            return button is not None and button.fits(operator, prop, having)
+
+        where = (region, area, window)
+        known = self._known.setdefault(where, {})
+        for button, place in list(known.items()):
+            if fits(button) and self.hovered(*place, window) == button:
+                return place
+        known.clear()
+        for place, button in self._seen_while_scrolling(*where):
+            if fits(button):
+                return place
+        raise self._failure(f"There is no button for {operator or prop} {having} in {area} {region}")
+
+    def click(self, *, times: int = 1, **which: Any) -> None:
+        """Click a button; see `find`."""
+        self.click_at(*self.find(**which), times=times)
+
+    def is_there(self, **which: Any) -> bool:
+        try:
+            self.find(**which)
+        except AssertionError:
+            return False
+        return True
+
+    def buttons(self, region: str = "UI", area: str = "VIEW_3D", window: int = 0) -> list[Button]:
+        """Return the buttons that can be seen now, each once."""
+        return list(dict.fromkeys(button for _, button in self._seen(region, area, window) if button))
+
+    def _seen_while_scrolling(self, region: str, area: str, window: int) -> Iterator[tuple[Place, Button | None]]:
+        """Look at a region, first as it is, then page by page from its top."""
+        yield from self._seen(region, area, window)
+        middle = self.box_of(region, area, window).middle
+        self._scroll(middle, -100)
+        for _ in range(_MOST_PAGES):
+            yield from self._seen(region, area, window)
+            if not self._scroll(middle, 8):
+                return
+
+    def _scroll(self, place: Place, notches: int) -> bool:
+        """Turn the wheel, and return whether anything moved."""
+        x, y = place
+        self.screen.does(f"mousemove {x} {y}", "sleep 0.1")
+        before = self.screen.pixels()[:, x - 10 : x + 10].copy()
+        self.screen.does(f"click --repeat {abs(notches)} --delay 5 {5 if notches > 0 else 4}", "sleep 0.3")
+        return bool((before != self.screen.pixels()[:, x - 10 : x + 10]).any())
+
+    def _seen(self, region: str, area: str, window: int) -> Iterator[tuple[Place, Button | None]]:
+        """Rest the mouse on all that could be a button: first once on each, then at its ends and in between."""
+        box = self.box_of(region, area, window)
+        if (region, area) == ("UI", "VIEW_3D"):
+            box = box._replace(right=box.right - round(_TAB_BAR * self.look.scale))
+        self.move(box.left + 2, box.bottom - 2)
+        self.rest(0.15)
+        things = list(_things(self.screen.pixels(), box, self.look.scale))
+        known = self._known.setdefault((region, area, window), {})
+
+        def look(x: int, y: int) -> Button | None:
+            button = self.hovered(x, y, window)
+            if button is not None:
+                known.setdefault(button, (x, y))
+            return button
+
+        middles = {}
+        for thing in things:
+            middles[thing] = look(*thing.middle)
+            yield thing.middle, middles[thing]
+        for thing in things:
+            (middle, y), inset = thing.middle, round(4 * self.look.scale)
+            seen = {middle: middles[thing]}
+            gaps = [(thing.left + inset, middle), (middle, thing.right - inset)]
+            while gaps:
+                low, high = gaps.pop()
+                if high - low < inset:
+                    continue
+                for x in {low, high} - seen.keys():
+                    seen[x] = look(x, y)
+                    yield (x, y), seen[x]
+                if seen[low] != seen[high] and high - low > _NARROWEST * self.look.scale:
+                    gaps += [(low, (low + high) // 2), ((low + high) // 2, high)]
+
+
+def _things(pixels: NDArray[np.uint8], box: Box, scale: float) -> Iterator[Box]:
+    """Yield what is drawn in a part of the screen, row by row: all that is not the background of its row."""
+    margin, row = round(_MARGIN * scale), _ROW * scale
+    part = pixels[box.top : box.bottom, box.left + margin : box.right - margin]
+    differs = (part != part[:, :1]).any(axis=2)
+    for top, bottom in _runs(differs.any(axis=1), 0):
+        count = max(1, round((bottom - top) / row))
+        for number in range(count):
+            upper, lower = (top + (bottom - top) * each // count for each in (number, number + 1))
+            for left, right in _runs(differs[upper:lower].any(axis=0), round(_GAP * scale)):
+                yield Box(box.left + margin + left, box.top + upper, box.left + margin + right, box.top + lower)
+
+
+def _runs(flags: NDArray[np.bool_], gap: int) -> Iterator[tuple[int, int]]:
+    """Yield where flags are set, as (start, end); shorter gaps are none."""
+    places = np.flatnonzero(flags)
+    if len(places) == 0:
+        return
+    breaks = np.flatnonzero(np.diff(places) > gap + 1)
+    yield from zip(places[[0, *(breaks + 1)]].tolist(), (places[[*breaks, -1]] + 1).tolist(), strict=True)
+
+
+def out_folder() -> Path:
+    return Path(__file__).resolve().parent.parent.parent / "out" / "gui"
