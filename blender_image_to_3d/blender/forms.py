@@ -193,6 +193,11 @@ def entry(scene: bpy.types.Scene) -> Entry:
     return _now().entries[_now().provider.read(of(scene))]
 
 
+def label_of(provider: str) -> str:
+    """Return what a provider is called; one that is unknown here by its id."""
+    return _ready.entries[provider].label if _ready and provider in _ready.entries else provider
+
+
 def model(scene: bpy.types.Scene) -> str | None:
     """Return the model that is chosen; nothing, if the provider has none."""
     chosen_entry = entry(scene)

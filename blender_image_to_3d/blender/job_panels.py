@@ -302,7 +302,8 @@ class IMAGE_TO_3D_PT_parameters(_Tab, bpy.types.Panel):
 
 
 def _made_by(root: bpy.types.Object) -> list[str]:
-    return [str(fact) for name in ("provider", "model") if (fact := _fact(root, name))]
+    provider, model = str(_fact(root, "provider")), str(_fact(root, "model"))
+    return [each for each in (forms.label_of(provider), model) if each]
 
 
 def _fact(root: bpy.types.Object, name: str) -> object:
