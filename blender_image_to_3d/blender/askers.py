@@ -7,7 +7,8 @@ Only the .blend that asked gets its model by itself, and only while that disturb
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import bpy
 from bpy.app.handlers import persistent
@@ -43,7 +44,7 @@ class Asker:
             scene_uid=scene.session_uid,
             location=tuple(scene.cursor.location) if at_cursor else None,
             touch=_touch(context.window_manager, context.view_layer),
-            background=frozenset(name for name, _ in _modal_operators(context.window_manager)),
+            background=_names(context.window_manager),
             replaces=replaces.session_uid if replaces else None,
         )
 
@@ -57,6 +58,10 @@ class Asker:
         by_uid = next((each for each in bpy.data.scenes if each.session_uid == self.scene_uid), None)
         return by_uid or bpy.data.scenes.get((self.scene, None))
 
+    def without_modal_operators(self, window_manager: bpy.types.WindowManager) -> Asker:
+        """Return this asker, for whom nothing that goes on now is worth waiting for."""
+        return replace(self, background=_names(window_manager))
+
     def find_replaced(self) -> bpy.types.Object | None:
         return next((each for each in bpy.data.objects if each.session_uid == self.replaces), None)
 
@@ -65,23 +70,36 @@ class Asker:
         return self.touch == _touch(window_manager, view_layer)
 
 
-def obstacle(window_manager: bpy.types.WindowManager, ignored: frozenset[str] = frozenset()) -> str | None:
-    """Return why nothing may be added to the scene at this moment, as a state of the job; nothing: it may.
+class Obstacle(NamedTuple):
+    """Why nothing may be added to the scene at this moment."""
+
+    text: str
+    """As a state of the job."""
+    is_operator: bool = False
+    """It is a modal operator. Who can press a button meanwhile is not using it: it is always there."""
+
+
+def obstacle(window_manager: bpy.types.WindowManager, ignored: frozenset[str]) -> Obstacle | None:
+    """Return why nothing may be added to the scene; nothing: it may.
 
     ignored: modal operators that are always there.
     """
     if bpy.app.is_job_running("RENDER") or bpy.app.is_job_running("OBJECT_BAKE"):
-        return tr("Waiting until the render is done")
+        return Obstacle(tr("Waiting until the render is done"))
     for window in window_manager.windows:
         if window.screen.is_animation_playing:
-            return tr("Waiting until the playback stops")
+            return Obstacle(tr("Waiting until the playback stops"))
         active = window.view_layer.objects.active
         if active and active.mode != "OBJECT":
-            return tr("Waiting until you leave {mode}").format(mode=_mode_name(active))
+            return Obstacle(tr("Waiting until you leave {mode}").format(mode=_mode_name(active)))
     for name, label in _modal_operators(window_manager):
         if name not in ignored:
-            return tr("Waiting until {operator} is finished").format(operator=label)
+            return Obstacle(tr("Waiting until {operator} is finished").format(operator=label), is_operator=True)
     return None
+
+
+def _names(window_manager: bpy.types.WindowManager) -> frozenset[str]:
+    return frozenset(name for name, _ in _modal_operators(window_manager))
 
 
 def _mode_name(active: bpy.types.Object) -> str:

@@ -124,8 +124,7 @@ def _draw_row(column: bpy.types.UILayout, context: bpy.types.Context, session: S
         _draw_menu(head, row)
     text = state_text(row, session.usual.of(row.provider))
     draw_wrapped(column, context, f"{row.label} · {text}" if row.is_active else text, active=False)
-    if not row.is_active:
-        _draw_next_steps(column, row)
+    _draw_next_steps(column, row)
     column.separator()
 
 
@@ -145,6 +144,7 @@ def _draw_next_steps(column: bpy.types.UILayout, row: Row) -> None:
 
     buttons = {
         Step.IMPORT: ("image_to_3d.import_result", "Import"),
+        Step.IMPORT_NOW: ("image_to_3d.import_result", "Import Now"),
         Step.RESUME: ("image_to_3d.resume", "Try Again"),
         Step.CHECK_AGAIN: ("image_to_3d.resume", "Check Again"),
         Step.SEND_AGAIN: ("image_to_3d.send_again", "Send Again"),

@@ -19,7 +19,7 @@ from .texts import tr
 
 if TYPE_CHECKING:
     from ..library import JobFolder
-    from .askers import Asker
+    from .askers import Asker, Obstacle
     from .helper import Prepared
 
 _numbers = count(1)
@@ -47,6 +47,7 @@ class Step(Enum):
     """What a person can do about a job that stopped, in the order in which it is offered."""
 
     IMPORT = auto()
+    IMPORT_NOW = auto()
     RESUME = auto()
     CHECK_AGAIN = auto()
     SEND_AGAIN = auto()
@@ -72,7 +73,8 @@ class Row:
     problem: Problem | None = None
     asker: Asker | None = None
     prepared: Prepared | None = None
-    obstacle: str | None = None
+    obstacle: Obstacle | None = None
+    """Why it does not come in yet."""
     is_cancelled: bool = False
     """Somebody pressed Cancel."""
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -116,7 +118,7 @@ def state_text(row: Row, usual_seconds: float | None) -> str:
         case Stage.IMPORTING:
             return tr("Importing")
         case Stage.ARRIVED:
-            return row.obstacle or tr("Importing")
+            return row.obstacle.text if row.obstacle else tr("Importing")
     return _stopped_text(row)
 
 
@@ -181,7 +183,7 @@ def next_steps(row: Row) -> tuple[Step, ...]:
     """Return what is offered for a job that stopped, the most likely first."""
     job, problem = row.job, row.problem
     if row.is_active:
-        return ()
+        return (Step.IMPORT_NOW,) if row.obstacle and row.obstacle.is_operator else ()
     if job is not None and job.state.has_result:
         return (Step.IMPORT, Step.GENERATE_AGAIN) if job.state is JobState.IMPORTED else (Step.IMPORT,)
     fixes = {

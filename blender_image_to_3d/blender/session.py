@@ -37,6 +37,8 @@ Report = tuple[str, str]
 
 _READERS = 2
 """Processes that read pictures at the same time: somebody may drop a hundred of them."""
+_LAST_ORDER_SECONDS = 2.0
+"""Reading a picture takes a fraction of a second, and makes a job that the next session finds."""
 _SAME_CLICK_SECONDS = 2.0
 """Somebody who presses Generate again this soon does not want a second model."""
 
@@ -95,6 +97,11 @@ class Session:
 
     def close(self) -> None:
         """Let go of everything. The workers go on, and the next session finds what they leave."""
+        for each in self._orderings:
+            if each.process is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    each.process.wait(_LAST_ORDER_SECONDS)
+            shutil.rmtree(each.folder, ignore_errors=True)
         if self._helper:
             self._helper.stop()
         redraw.tabs()
@@ -234,8 +241,8 @@ class Session:
     def bring(self, context: bpy.types.Context, key: str) -> None:
         """Import a finished model where the user is now. Raises `StorageError`."""
         row = next((each for each in self.rows if each.key == key), None)
-        if row is not None and row.stage is Stage.ARRIVED:
-            row.asker = None  # it waits for something that the user does not want to wait for
+        if row is not None and row.stage is Stage.ARRIVED and row.asker:
+            row.asker = row.asker.without_modal_operators(context.window_manager)
         elif row is None or row.stage is Stage.STOPPED:
             folder = self.folder_of(key)
             job = folder.load()
@@ -478,13 +485,13 @@ class Session:
                     self._stop(row, Problem(kind="BadResult", message=each.message, hint=each.hint))
 
     def _bring_in(self, row: Row, context: bpy.types.Context) -> None:
-        asker = row.asker
-        if asker is not None and not asker.is_here:  # another file was opened meanwhile
+        assert row.asker is not None
+        if not row.asker.is_here:  # another file was opened meanwhile
             self._discard(row)
             self._stop(row, None)
             return
-        row.obstacle = obstacle(context.window_manager, asker.background if asker else frozenset())
-        if row.obstacle is not None and asker is not None:
+        row.obstacle = obstacle(context.window_manager, row.asker.background)
+        if row.obstacle is not None:
             return
         try:
             self._place(row, context)
@@ -504,17 +511,17 @@ class Session:
 
     def _place(self, row: Row, context: bpy.types.Context) -> None:
         """Put the model into the scene that asked, as one undo step."""
-        assert row.folder is not None and row.job is not None
+        assert row.folder is not None and row.job is not None and row.asker is not None
         asker = row.asker
-        scene = (asker.find_scene() if asker else None) or context.scene
+        scene = asker.find_scene() or context.scene
         view_layer = next((w.view_layer for w in context.window_manager.windows if w.scene == scene), None)
         view_layer = view_layer or scene.view_layers[0]
         placement = row.job.request.placement
-        location = (asker.location if asker else None) or (
+        location = asker.location or (
             (0.0, 0.0, 0.0) if placement.spot is Spot.ORIGIN else tuple(scene.cursor.location)
         )
-        select = asker is not None and asker.is_untouched(context.window_manager, view_layer)
-        target = asker.find_replaced() if asker and asker.replaces is not None else None
+        select = asker.is_untouched(context.window_manager, view_layer)
+        target = asker.find_replaced() if asker.replaces is not None else None
         if row.prepared is None:
             scripting.import_into_scene(row.folder, row.job, select=select)
         elif target is not None:

@@ -86,7 +86,7 @@ def test_a_model_waits_until_edit_mode_is_left(package: ModuleType, session: Any
     session.order(bpy.context, chosen(package, disc))
     bpy.ops.object.mode_set(mode="EDIT")
     until(session, lambda: session.rows[0].obstacle is not None)
-    assert "Edit Mode" in session.rows[0].obstacle and len(bpy.context.scene.objects) == 1
+    assert "Edit Mode" in session.rows[0].obstacle.text and len(bpy.context.scene.objects) == 1
     bpy.ops.object.mode_set(mode="OBJECT")
     until(session, lambda: not session.rows)
     assert len(bpy.context.scene.objects) == 2
