@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures from the clipboard.
 
-Blender can paste one on Windows, on macOS and under Wayland, and only in an Image Editor. The name of a file works
-everywhere: as text, or as what a file manager copies.
+Blender can paste one on Windows, on macOS and under Wayland, and only in an Image Editor; under X11 a small program
+does it. The name of a file works everywhere: as text, or as what a file manager copies.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +21,8 @@ import bpy
 
 from ..errors import BadPicture
 from ..pictures.facts import PictureFormat
+from ..pictures.inspect import inspect
+from . import x11_clipboard
 
 _CHECK_SECONDS = 2.0
 _ANSWERS_AT_ONCE = sys.platform in {"win32", "darwin"}
@@ -62,22 +66,41 @@ def paste() -> Path | bpy.types.Image:
     file = file_in(bpy.context.window_manager.clipboard)
     if file is not None:
         return file
-    if _is_x11():
-        hint = "Under X11 Blender can only paste a file. Save the picture and copy the file."
-        raise BadPicture("There is no picture's file in the clipboard.", hint=hint)
-    image = _paste_image()
+    image = _paste_under_x11() if _is_x11() else _paste_image()
     if image is None:
         raise BadPicture("There is no picture in the clipboard.", hint="Copy a picture first, or a picture's file.")
-    image.pack()
+    return image
+
+
+def _paste_under_x11() -> bpy.types.Image | None:
+    """Return a new image of what the clipboard's owner says is a picture."""
+    try:
+        data = subprocess.run([sys.executable, "-I", x11_clipboard.__file__], capture_output=True, timeout=10).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    with tempfile.TemporaryDirectory(dir=bpy.app.tempdir) as folder:
+        file = Path(folder, "Clipboard")
+        file.write_bytes(data)
+        try:
+            facts = inspect(file)
+        except BadPicture:
+            return None
+        image = bpy.data.images.load(str(file.rename(file.with_suffix(facts.format.suffixes[0]))))
+        image.pack()
+    image.filepath_raw = image.packed_files[0].filepath = f"//{bpy.path.basename(image.filepath)}"
     return image
 
 
 def _paste_image() -> bpy.types.Image | None:
+    """Return the new image that Blender pastes."""
     before = set(bpy.data.images)
     with _in_image_editor():
         if bpy.ops.image.clipboard_paste.poll():
             bpy.ops.image.clipboard_paste()
-    return next((each for each in bpy.data.images if each not in before), None)
+    image = next((each for each in bpy.data.images if each not in before), None)
+    if image is not None:
+        image.pack()
+    return image
 
 
 def _is_x11() -> bool:
