@@ -25,6 +25,9 @@ _SIDE = 1024
 _MOST = 2048
 """Pixels of the viewport's longer side, of which the picture is a part."""
 
+_PREVIEW_SIDE = 256
+"""Pixels of the longer side, at most."""
+
 _LOOK_SIDE = 256
 """Pixels of the longer side of the first look, which finds where anything is."""
 
@@ -73,7 +76,7 @@ def _for_a_picture(space: bpy.types.SpaceView3D, scene: bpy.types.Scene) -> Iter
     kind = "MATERIAL" if space.shading.type == "RENDERED" and not in_blender else space.shading.type
     samples = min(scene.eevee.taa_render_samples, _SAMPLES)
     with (
-        _set(space.shading, type=kind),
+        _set(space.shading, type=kind, show_object_outline=False),
         _set(scene.render, film_transparent=True),
         _set(scene.eevee, taa_render_samples=samples),
     ):
@@ -168,7 +171,22 @@ def _image(name: str, pixels: NDArray[np.uint8]) -> bpy.types.Image:
     image = bpy.data.images.new(name, width, height, alpha=True)
     image.pixels.foreach_set(values.ravel())
     image.pack()
+    _set_preview(image, pixels)
     return image
+
+
+def _set_preview(image: bpy.types.Image, pixels: NDArray[np.uint8]) -> None:
+    """Give an image its preview: Blender's own has white edges where the image is transparent."""
+    import numpy as np
+
+    height, width, _ = pixels.shape
+    step = -(-max(height, width) // _PREVIEW_SIDE)
+    height, width = height // step, width // step
+    blocks = pixels[: height * step, : width * step].reshape(height, step, width, step, 4)
+    small = blocks.mean(axis=(1, 3)).astype(np.uint8)
+    preview = image.preview_ensure()
+    preview.image_size = (width, height)
+    preview.image_pixels = small.view(np.int32).ravel().tolist()
 
 
 def _straight(values: NDArray[np.float32]) -> NDArray[np.float32]:
