@@ -26,7 +26,9 @@ _MOST = 200
 
 _CHECK_SECONDS = 1.0
 _SHIFT_SECONDS = 0.005
-"""How long the timer may hold Blender up before it lets it draw."""
+"""How long the timer may hold Blender up before it lets it work on."""
+
+_REDRAW_SECONDS = 0.2
 
 _THUMBNAIL = "thumbnail.png"
 _JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
@@ -56,6 +58,11 @@ class _Entry:
 _entries: OrderedDict[str, _Entry] = OrderedDict()
 _due: dict[str, None] = {}
 _collection: bpy.utils.previews.ImagePreviewCollection | None = None
+_is_old = False
+"""The panels show other icons than these."""
+
+_redrawn = 0.0
+"""Seconds of the monotonic clock."""
 
 
 def picture_icon(path: Path) -> int:
@@ -70,8 +77,11 @@ def job_icon(folder: Path, file: str) -> int:
 
 
 def image_icon(image: bpy.types.Image | None) -> int:
-    """Return the icon of an image of this .blend, as it is sent: upright, if the file itself is sent."""
-    if image is None or bpy.app.background:
+    """Return the icon of an image of this .blend, as it is sent: upright, if the file itself is sent.
+
+    A render has none: Blender does not let its pixels be seen.
+    """
+    if image is None or image.source == "VIEWER" or bpy.app.background:
         return 0
     if image.source == "FILE" and not image.is_dirty and not image.packed_file and image.filepath:
         return picture_icon(Path(bpy.path.abspath(image.filepath, library=image.library)))
@@ -113,17 +123,18 @@ def _ask(name: str) -> None:
 
 def _work() -> float | None:
     """Look at the files that drawing code asked for: a few at a time."""
-    started = time.perf_counter()
-    has_changed = False
-    while _due and time.perf_counter() - started < _SHIFT_SECONDS:
+    global _is_old, _redrawn
+    started = time.monotonic()
+    while _due and time.monotonic() - started < _SHIFT_SECONDS:
         name = next(iter(_due))
         del _due[name]
-        has_changed |= _look(name)
+        _is_old |= _look(name)
     while len(_entries) > _MOST:
         forgotten, entry = _entries.popitem(last=False)
         _due.pop(forgotten, None)
         _drop(entry)
-    if has_changed:
+    if _is_old and (not _due or started - _redrawn > _REDRAW_SECONDS):
+        _is_old, _redrawn = False, started
         _redraw()
     return 0.02 if _due else None
 
