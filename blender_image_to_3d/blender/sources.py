@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import functools
 from pathlib import Path
 from typing import NamedTuple
 
 import bpy
+from bpy.app.handlers import persistent
 from bpy.props import CollectionProperty, EnumProperty, StringProperty
 
 from ..errors import BadPicture, ImageTo3DError
@@ -25,6 +29,10 @@ _SIDES = (
 )
 _MADE_HERE = "image_to_3d_source"
 """A custom property of images that were made for the panel, and go when nothing uses them any more."""
+
+_TAB = "Image to 3D"
+_DRAWN_SECONDS = 0.2
+"""When a sidebar that was closed has its tabs."""
 
 _THUMBNAILS = (("THUMBNAIL", "Thumbnails", "Display files as thumbnails", 3),)
 """As the file browser numbers it."""
@@ -182,10 +190,37 @@ def usable_images() -> list[bpy.types.Image]:
 
 
 def _is_usable(image: bpy.types.Image) -> bool:
-    # A render has no pixels before the first one; a file is only read once it is used.
+    if image.type == "RENDER_RESULT":
+        return _has_rendered
     if image.source == "VIEWER":
         return image.has_data
     return image.source in {"FILE", "GENERATED", "TILED"}
+
+
+_has_rendered = False
+"""Whether there is a render: the image called Render Result does not say."""
+
+
+@persistent
+def _note_render(*arguments: object) -> None:
+    global _has_rendered
+    _has_rendered = True
+
+
+@persistent
+def _forget_render(*arguments: object) -> None:
+    global _has_rendered
+    _has_rendered = False
+
+
+def register() -> None:
+    bpy.app.handlers.render_complete.append(_note_render)
+    bpy.app.handlers.load_pre.append(_forget_render)
+
+
+def unregister() -> None:
+    bpy.app.handlers.render_complete.remove(_note_render)
+    bpy.app.handlers.load_pre.remove(_forget_render)
 
 
 _Item = tuple[str, str, str, str, int]
@@ -222,9 +257,8 @@ class IMAGE_TO_3D_OT_use_image(_Chooser, bpy.types.Operator):
         image = bpy.data.images.get(name)
         if image is None:
             raise BadPicture(f'There is no image "{name}" in this file.')
-        if not _is_usable(image):
-            hint = "Render first." if image.source == "VIEWER" else "Choose a single image."
-            raise BadPicture(f'"{name}" cannot be used.', hint=hint)
+        if image.source in {"MOVIE", "SEQUENCE"}:
+            raise BadPicture(f'"{name}" is not a single image.', hint="Save one of its frames and choose that.")
         choose_image(context.scene.image_to_3d, self.side, image)
 
 
@@ -291,7 +325,7 @@ class IMAGE_TO_3D_MT_sources(bpy.types.Menu):
         layout = self.layout
         render = next((each for each in bpy.data.images if each.type == "RENDER_RESULT"), None)
         row = layout.row()
-        row.enabled = render is not None and render.has_data
+        row.enabled = render is not None and _has_rendered
         button = row.operator(IMAGE_TO_3D_OT_use_image.bl_idname, text="Render Result", icon="RENDER_RESULT")
         button.side, button.name = side, render.name if render else "Render Result"
         layout.operator(IMAGE_TO_3D_OT_use_view.bl_idname, icon="VIEW3D").side = side
@@ -304,8 +338,20 @@ class IMAGE_TO_3D_MT_sources(bpy.types.Menu):
 
 def _show_sidebar(context: bpy.types.Context) -> None:
     """Show where a dropped picture went."""
-    if context.area is not None and context.area.type == "VIEW_3D":
-        context.area.spaces.active.show_region_ui = True
+    if context.area is None or context.area.type != "VIEW_3D":
+        return
+    context.area.spaces.active.show_region_ui = True
+    bpy.app.timers.register(functools.partial(_select_tab, context.area.as_pointer()), first_interval=_DRAWN_SECONDS)
+
+
+def _select_tab(area_pointer: int) -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.as_pointer() == area_pointer:
+                sidebar = next(each for each in area.regions if each.type == "UI")
+                with contextlib.suppress(AttributeError, TypeError):  # it is not drawn yet, or has no such tab
+                    sidebar.active_panel_category = _TAB
+                sidebar.tag_redraw()
 
 
 def _redraw(context: bpy.types.Context) -> None:
