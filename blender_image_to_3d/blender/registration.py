@@ -19,7 +19,7 @@ def register() -> None:
     for module in _MODULES:
         for each in module.CLASSES:
             bpy.utils.register_class(each)
-    for module in (preferences, buttons, job_panels, askers):
+    for module in (preferences, sources, buttons, job_panels, askers):
         module.register()
     _command = bpy.utils.register_cli_command("image_to_3d", run_command)
     if not bpy.app.background:
@@ -34,7 +34,7 @@ def unregister() -> None:
     if _command is not None:
         bpy.utils.unregister_cli_command(_command)
         _command = None
-    for module in (askers, job_panels, buttons, preferences):
+    for module in (askers, job_panels, buttons, sources, preferences):
         module.unregister()
     for module in reversed(_MODULES):
         for each in reversed(module.CLASSES):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from bpy.props import CollectionProperty, EnumProperty, StringProperty
 from ..errors import BadPicture, ImageTo3DError
 from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
-from . import clipboard, viewport
+from . import clipboard, redraw, viewport
 from .clipboard import clipboard_has_picture
 from .texts import tr
 
@@ -30,7 +29,6 @@ _SIDES = (
 _MADE_HERE = "image_to_3d_source"
 """A custom property of images that were made for the panel, and go when nothing uses them any more."""
 
-_TAB = "Image to 3D"
 _DRAWN_SECONDS = 0.2
 """When a sidebar that was closed has its tabs."""
 
@@ -125,7 +123,7 @@ class _Chooser:
         except ImageTo3DError as error:
             self.report({"ERROR"}, f"{error} {error.hint}".strip())
             return {"CANCELLED"}
-        _redraw(context)
+        redraw.tabs()
         return {"FINISHED"}
 
 
@@ -299,7 +297,7 @@ class IMAGE_TO_3D_OT_drop_pictures(bpy.types.Operator):
         except ImageTo3DError as error:
             self.report({"ERROR"}, f"{error} {error.hint}".strip())
             return {"CANCELLED"}
-        _redraw(context)
+        redraw.tabs()
         return {"FINISHED"}
 
 
@@ -350,15 +348,8 @@ def _select_tab(area_pointer: int) -> None:
             if area.as_pointer() == area_pointer:
                 sidebar = next(each for each in area.regions if each.type == "UI")
                 with contextlib.suppress(AttributeError, TypeError):  # it is not drawn yet, or has no such tab
-                    sidebar.active_panel_category = _TAB
+                    sidebar.active_panel_category = redraw.CATEGORY
                 sidebar.tag_redraw()
-
-
-def _redraw(context: bpy.types.Context) -> None:
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "VIEW_3D":
-                area.tag_redraw()
 
 
 CLASSES: tuple[type, ...] = (

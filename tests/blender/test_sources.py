@@ -7,7 +7,6 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,25 +18,6 @@ import pytest
 from . import given
 
 SIDES = ("front", "back", "left", "right")
-
-
-class Views(bpy.types.PropertyGroup):
-    """The further sides, as the form has them."""
-
-    back_path: bpy.props.StringProperty()
-    back_image: bpy.props.PointerProperty(type=bpy.types.Image)
-    left_path: bpy.props.StringProperty()
-    left_image: bpy.props.PointerProperty(type=bpy.types.Image)
-    right_path: bpy.props.StringProperty()
-    right_image: bpy.props.PointerProperty(type=bpy.types.Image)
-
-
-class Form(bpy.types.PropertyGroup):
-    """What the operators know of the form."""
-
-    picture_path: bpy.props.StringProperty()
-    picture_image: bpy.props.PointerProperty(type=bpy.types.Image)
-    views: bpy.props.PointerProperty(type=Views)
 
 
 @pytest.fixture
@@ -56,21 +36,10 @@ def previews(package: ModuleType) -> Any:
 
 
 @pytest.fixture
-def form(sources: Any) -> Iterator[Any]:
-    """The scene's form; the operators are registered."""
-    bpy.utils.register_class(Views)
-    bpy.utils.register_class(Form)
-    bpy.types.Scene.image_to_3d = bpy.props.PointerProperty(type=Form)
-    for each in sources.CLASSES:
-        bpy.utils.register_class(each)
-    sources.register()
-    yield bpy.context.scene.image_to_3d
-    sources.unregister()
-    for each in reversed(sources.CLASSES):
-        bpy.utils.unregister_class(each)
-    del bpy.types.Scene.image_to_3d
-    bpy.utils.unregister_class(Form)
-    bpy.utils.unregister_class(Views)
+def form(package: ModuleType) -> Any:
+    """The scene's form."""
+    assert given.module(package, "blender.forms").ensure() is None
+    return bpy.context.scene.image_to_3d
 
 
 def chosen(form: Any) -> dict[str, tuple[str, str | None]]:
@@ -205,14 +174,15 @@ def test_one_dropped_file_becomes_the_picture(form: Any, tmp_path: Path) -> None
 def test_several_dropped_files_are_a_job_each(
     package: ModuleType, form: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = pytest.importorskip(f"{package.__name__}.blender.session", reason="there are no jobs yet")
-    ordered = []
-    monkeypatch.setattr(session, "order", lambda context, chosen: ordered.append((chosen.pictures, chosen.name)))
+    monkeypatch.setenv("IMAGE_TO_3D_LIBRARY", str(tmp_path / "library"))
+    shifts = given.module(package, "blender.shifts")
+    shifts.close()
     cup, chair = picture(tmp_path / "cup.png"), picture(tmp_path / "chair.png")
     files = [{"name": cup.name}, {"name": chair.name}]
     bpy.ops.image_to_3d.drop_pictures(directory=f"{tmp_path}/", files=files, filepath=str(cup))
-    assert ordered == [({"front": cup}, None), ({"front": chair}, None)]
+    assert {row.title: row.picture for row in shifts.current().rows} == {"cup": cup, "chair": chair}
     assert chosen(form) == NOTHING
+    shifts.close()
 
 
 def test_what_can_be_read_can_be_dropped(package: ModuleType, form: Any, sources: Any) -> None:
@@ -224,13 +194,10 @@ def test_what_can_be_read_can_be_dropped(package: ModuleType, form: Any, sources
     assert all(options[name].is_skip_save for name in ("directory", "files", "filepath"))
 
 
-def test_buttons_without_the_form_say_why_they_are_grey(form: Any) -> None:
-    del bpy.types.Scene.image_to_3d
-    try:
-        with pytest.raises(RuntimeError, match="not ready yet"):
-            bpy.ops.image_to_3d.clear_picture()
-    finally:
-        bpy.types.Scene.image_to_3d = bpy.props.PointerProperty(type=Form)
+def test_buttons_without_the_form_say_why_they_are_grey(package: ModuleType, form: Any) -> None:
+    given.module(package, "blender.forms").release()
+    with pytest.raises(RuntimeError, match="not ready yet"):
+        bpy.ops.image_to_3d.clear_picture()
 
 
 @pytest.mark.parametrize(
