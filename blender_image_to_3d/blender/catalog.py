@@ -83,10 +83,15 @@ def read(folder: Path | None) -> tuple[Entry, ...]:
 
 def _try_pydantic() -> None:
     """Import what our models stand on: what is kept must not hide that nothing can be generated."""
-    from pydantic import VERSION, BaseModel, JsonValue  # noqa: F401
+    from pydantic import VERSION, BaseModel, JsonValue
 
     if tuple(map(int, VERSION.split(".")[:2])) < _NEW_ENOUGH:
         raise ImportError(f"pydantic {VERSION} is too old")
+
+    class Sample(BaseModel):
+        value: JsonValue
+
+    Sample.model_validate({"value": 1})
 
 
 def _reason(error: Exception) -> str:
