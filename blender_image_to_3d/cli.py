@@ -451,7 +451,7 @@ def _check_account(options: argparse.Namespace, say: _Say, host: Host) -> int:
     return 0
 
 
-# worker, order, account: programs that are started with a line on their standard input
+# worker, order, account, usage: programs that are started by the others
 
 
 def _worker(options: argparse.Namespace, say: _Say, host: Host) -> int:
@@ -471,6 +471,17 @@ def _account(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from . import accounts
 
     return accounts.main(options.provider, options.outcome, sys.stdin.buffer)
+
+
+def _usage(options: argparse.Namespace, say: _Say, host: Host) -> int:
+    from .library import Library
+
+    usage = json.dumps(Library(options.library).usage()._asdict())
+    try:
+        system.write_atomically(options.outcome, usage.encode(), durable=False)
+    except OSError as error:
+        raise StorageError(f"{options.outcome} cannot be written: {system.explain(error)}.") from error
+    return 0
 
 
 # The words.
@@ -498,6 +509,10 @@ def _parser(program: str, arguments: Sequence[str]) -> argparse.ArgumentParser:
     command.add_argument("provider")
     command.add_argument("outcome", type=Path)
     command.set_defaults(run=_account)
+    command = commands.add_parser("usage")
+    command.add_argument("library", type=Path)
+    command.add_argument("outcome", type=Path)
+    command.set_defaults(run=_usage)
     return parser
 
 

@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from pydantic import JsonValue, ValidationError
 
@@ -237,6 +237,13 @@ class JobFolder:
         return os.fdopen(descriptor, "r+b", buffering=0)
 
 
+class Usage(NamedTuple):
+    """How much is in a library."""
+
+    jobs: int
+    size_bytes: int
+
+
 class Library:
     """The folder that holds the job folders of a user, or of a batch."""
 
@@ -279,6 +286,16 @@ class Library:
         except OSError as error:
             raise StorageError(f"The library {self.root} cannot be read: {system.explain(error)}.") from error
         return [JobFolder(self.root / name) for name in sorted(names)]
+
+    def usage(self) -> Usage:
+        """Return how much there is; may take a while. Raises `StorageError`."""
+        jobs = len(self.folders())
+        sizes = 0
+        for folder, _, names in os.walk(self.root):
+            for name in names:
+                with suppress(OSError):  # it was deleted meanwhile
+                    sizes += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118 - thousands of files
+        return Usage(jobs, sizes)
 
     def jobs(self) -> Iterator[tuple[JobFolder, Job]]:
         """Yield every job that can be read, the oldest first."""

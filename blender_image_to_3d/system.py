@@ -40,11 +40,16 @@ def library_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
     chosen = environment.get("IMAGE_TO_3D_LIBRARY") or settings.load(environment).library
     if not chosen:
-        return user_folder(environment) / "image_to_3d"
+        return usual_library_folder(environment)
     try:
         return Path(chosen).expanduser().absolute()
     except RuntimeError as error:
         raise _homeless() from error
+
+
+def usual_library_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the library of a user who chose none. Raises `StorageError`."""
+    return user_folder(environment) / "image_to_3d"
 
 
 def user_folder(environment: Mapping[str, str] = os.environ) -> Path:

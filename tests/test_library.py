@@ -21,7 +21,7 @@ from blender_image_to_3d.errors import JobBusy, StorageError
 from blender_image_to_3d.library import JobFolder, Library, picture_of, slug
 from blender_image_to_3d.models import GenerationRequest, JobState, View
 
-from .conftest import ROOT
+from .conftest import ROOT, User
 
 HOLDER = """
 import sys
@@ -235,3 +235,16 @@ def test_a_claim_that_was_half_written_is_no_claim(folder: JobFolder) -> None:
     for content in (b"", b"{", b'{"pid": "x"}', b"[1]", b'{"host": "elsewhere"}'):
         (folder.path / "lock").write_bytes(content)
         assert not folder.seems_claimed() and not folder.is_claimed()
+
+
+def test_how_much_is_in_a_library(library: Library, cup: Path, user: User) -> None:
+    assert library.usage() == (0, 0)
+    for _ in range(2):
+        folder = library.create(request_for(cup), {View.FRONT: cup})
+    (folder.path / "result").mkdir()
+    (folder.path / "result" / "model.glb").write_bytes(b"x" * 100_000)
+    expected = sum(path.stat().st_size for path in library.root.rglob("*") if path.is_file())
+    assert library.usage() == (2, expected) and expected > 100_000
+    answer = user.run("usage", library.root, cup.with_name("usage"))
+    assert (answer.status, answer.output, answer.errors) == (0, "", "")
+    assert json.loads(cup.with_name("usage").read_bytes()) == {"jobs": 2, "size_bytes": expected}
