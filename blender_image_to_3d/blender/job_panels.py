@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .shelf import Entry
 
 _ROWS_SHOWN = 12
+_RING_STEPS = 8
 _PAGE = 8
 """Models of the history that are shown at once."""
 
@@ -119,24 +120,29 @@ def _draw_row(column: bpy.types.UILayout, context: bpy.types.Context, session: S
         time.label(text=duration(row.elapsed_seconds()), translate=False)
         if row.can_cancel:
             head.operator("image_to_3d.cancel", text="", icon="X", emboss=False).job = row.key
-        _draw_progress(column, row)
     else:
         _draw_menu(head, row)
     text = state_text(row, session.usual.of(row.provider))
-    draw_wrapped(column, context, f"{row.label} · {text}" if row.is_active else text, active=False)
+    if row.is_active:
+        _draw_progress(column, context, row, f"{row.label} · {text}")
+    else:
+        draw_wrapped(column, context, text, active=False)
     _draw_next_steps(column, row)
     column.separator()
 
 
-def _draw_progress(column: bpy.types.UILayout, row: Row) -> None:
+def _draw_progress(column: bpy.types.UILayout, context: bpy.types.Context, row: Row, text: str) -> None:
     progress = row.progress()
     if progress is not None:
         column.progress(factor=progress, text=f"{progress:.0%}", translate=False)
+        draw_wrapped(column, context, text, active=False)
         return
-    # Nobody knows how far it is: something moves, and says no number.
-    bar = column.row()
-    bar.scale_y = 0.4
-    bar.progress(factor=(row.elapsed_seconds() / 4) % 1.0, text="", translate=False)
+    # Nobody knows how far it is: something turns, and says no number.
+    line = column.row(align=True)
+    ring = line.row()
+    ring.alignment = "LEFT"
+    ring.progress(factor=int(row.elapsed_seconds()) % _RING_STEPS / _RING_STEPS, type="RING", text="")
+    draw_wrapped(line, context, text, active=False, beside=20)
 
 
 def _draw_next_steps(column: bpy.types.UILayout, row: Row) -> None:

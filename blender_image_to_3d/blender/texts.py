@@ -22,15 +22,17 @@ def tr_report(text: str) -> str:
     return bpy.app.translations.pgettext_rpt(text)
 
 
-def draw_wrapped(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, *, active: bool = True) -> None:
+def draw_wrapped(
+    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, *, active: bool = True, beside: int = 0
+) -> None:
     """Draw a sentence on as many lines as the region's width needs.
 
-    text: in the user's language.
+    text: in the user's language. beside: pixels, at resolution scale 1, that something in front of it takes.
     """
     column = layout.column(align=True)
     column.active = active
     column.scale_y = 0.9
-    for line in _lines(text, context):
+    for line in _lines(text, context, beside):
         column.label(text=line, translate=False)
 
 
@@ -52,7 +54,9 @@ def _wrapped(text: str, pixels: int, size: float) -> tuple[str, ...]:
     return (*lines, line)
 
 
-def _lines(text: str, context: bpy.types.Context) -> tuple[str, ...]:
+def _lines(text: str, context: bpy.types.Context, beside: int) -> tuple[str, ...]:
     preferences = context.preferences
     scale = preferences.system.ui_scale
-    return _wrapped(text, int(context.region.width - _MARGIN * scale), preferences.ui_styles[0].widget.points * scale)
+    return _wrapped(
+        text, int(context.region.width - (_MARGIN + beside) * scale), preferences.ui_styles[0].widget.points * scale
+    )
