@@ -41,11 +41,18 @@ def errors(package: ModuleType) -> Any:
 def prepared(package: ModuleType, running: Any, tmp_path: Path) -> Callable[..., Path]:
     """What the helper makes of the scene as it is, which is then a new one."""
 
-    def prepare(*, placement: dict[str, Any] | None = None, preview: Path | None = None, **changes: Any) -> Path:
+    def prepare(
+        *,
+        model: Path | None = None,
+        placement: dict[str, Any] | None = None,
+        preview: Path | None = None,
+        **changes: Any,
+    ) -> Path:
         made = tmp_path / f"made{len(list(tmp_path.iterdir()))}"
         made.mkdir()
-        model = given.write(made / "model.glb")
-        given.new_file()
+        if model is None:
+            model = given.write(made / "model.glb")
+            given.new_file()
         folder = given.finished(package, made / "job", model, **changes)
         helper = given.module(package, "blender.helper")
         units = helper.units_of(bpy.context.scene)
@@ -189,3 +196,142 @@ def test_a_damaged_file_is_told_and_leaves_nothing(appending: Any, errors: Any, 
 
     assert str(caught.value).startswith("The model that was prepared") and caught.value.hint == "Import it again."
     assert given.datablocks() == before and given.situation() == situation
+
+
+@pytest.fixture
+def replacing(package: ModuleType) -> Any:
+    return given.module(package, "blender.replacing")
+
+
+@pytest.fixture
+def pair(prepared: Callable[..., Path]) -> Path:
+    """A model of two objects: a cube below a cone's root."""
+    bpy.ops.mesh.primitive_cube_add(location=(-2, 0, 0))
+    bpy.ops.mesh.primitive_cone_add(location=(2, 0, 1))
+    return prepared(name="Pair")
+
+
+def corner_count(root: bpy.types.Object) -> int:
+    return sum(len(each.data.loops) for each in (root, *root.children_recursive) if each.type == "MESH")
+
+
+def test_a_model_takes_the_place_of_another(
+    appending: Any, replacing: Any, cup: Path, prepared: Callable[..., Path], tmp_path: Path
+) -> None:
+    target = append(appending, cup)
+    twin = target.copy()  # a linked duplicate
+    bpy.context.scene.collection.objects.link(twin)
+    target.name = "Grandmother's"
+    target.rotation_euler, target.scale = (0.1, 0.2, 0.3), (2, 2, 2)
+    target.modifiers.new("Wobble", "WAVE")
+    target.constraints.new("LIMIT_SCALE")
+    target.keyframe_insert("location", frame=5)
+    target["mine"] = 7
+    target["image_to_3d_gone"] = 1
+    target.select_set(True)
+    bpy.context.view_layer.objects.active = target
+    parent = bpy.data.objects.new("Parent", None)
+    bpy.context.scene.collection.objects.link(parent)
+    parent.location = (5, 0, 0)
+    target.parent = parent
+    follower = bpy.data.objects.new("Follower", None)
+    bpy.context.scene.collection.objects.link(follower)
+    follower.constraints.new("COPY_LOCATION").target = target
+    child = bpy.data.objects.new("Hat", None)
+    bpy.context.scene.collection.objects.link(child)
+    child.parent = target
+    bpy.context.view_layer.update()
+    old_mesh, place, hat = target.data, target.matrix_world.copy(), child.matrix_world.copy()
+    situation, before = given.situation(), given.datablocks()
+    blend = again(prepared, tmp_path)
+
+    replaced = replacing.replace(blend, target)
+
+    bpy.context.view_layer.update()
+    assert replaced == target and target.name == "Grandmother's" and target.data != old_mesh == twin.data
+    assert target.matrix_world == place and child.matrix_world == hat and child.parent == target
+    assert [each.name for each in target.modifiers] == ["Wobble"] and len(target.constraints) == 1
+    assert target.animation_data.action and target.parent == parent and target["mine"] == 7
+    assert follower.constraints[0].target == target and "image_to_3d_gone" not in target
+    assert target["image_to_3d_seed"] == 11 and len(target.data.polygons) == 6
+    assert target.id_properties_ui("image_to_3d_job").as_dict()["description"].startswith("Number of the")
+    assert given.situation() == situation
+    made = sorted(name for uid, name in given.datablocks().items() if uid not in before)
+    assert made == ["Mesh Cup.001"] and before.keys() <= given.datablocks().keys()
+
+
+def again(prepared: Callable[..., Path], tmp_path: Path) -> Path:
+    """A cube that is called Cup, made without touching the file that is open."""
+    points = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], dtype="<f4")
+    quads = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    lines = [f"v {x} {y} {z}" for x, y, z in points] + ["f " + " ".join(str(i + 1) for i in quad) for quad in quads]
+    model = tmp_path / "cube" / "model.obj"
+    model.parent.mkdir()
+    model.write_text("\n".join(lines))
+    return prepared(model=model, options={"seed": 11})
+
+
+def test_what_nobody_uses_any_more_goes_and_its_names_are_taken(
+    appending: Any, replacing: Any, cup: Path, prepared: Callable[..., Path], tmp_path: Path
+) -> None:
+    target = append(appending, cup)
+    old = {each.session_uid for each in (target.data, target.active_material, *bpy.data.images)}
+
+    replacing.replace(cup, target)
+
+    assert not old & given.datablocks().keys()
+    names = [target.name, target.data.name, target.active_material.name, *(each.name for each in bpy.data.images)]
+    assert names == ["Cup", "Cup", "Fur", "skin"] and len(bpy.data.meshes) == 1
+
+
+@pytest.mark.parametrize("old", ["cup", "pair"])
+@pytest.mark.parametrize("new", ["cup", "pair"])
+def test_either_side_may_have_several_objects(
+    appending: Any, replacing: Any, cup: Path, pair: Path, old: str, new: str
+) -> None:
+    blends = {"cup": cup, "pair": pair}
+    expected = append(appending, blends[new], location=(0, 0, 0))
+    size = np.subtract(*given.box(expected)[::-1])
+    corners = corner_count(expected)
+    bpy.data.batch_remove([expected, *expected.children_recursive])
+    bpy.data.orphans_purge()
+    target = append(appending, blends[old])
+    target.scale = (2, 2, 2)
+    hat = bpy.data.objects.new("Hat", None)
+    bpy.context.scene.collection.objects.link(hat)
+    hat.parent = target.children[0] if target.children else target
+    hat.location = (0, 0, 9)
+    bpy.context.view_layer.update()
+    hat_place, kind = hat.matrix_world.copy(), target.type
+
+    for _ in range(2):  # what was replaced once can be replaced again
+        replacing.replace(blends[new], target)
+
+    bpy.context.view_layer.update()
+    assert target.type == kind and target.name == {"cup": "Cup", "pair": "Pair"}[old]
+    assert given.close(hat.matrix_world, hat_place) and hat.parent == target
+    assert corner_count(target) == corners
+    assert given.close(np.subtract(*given.box(target)[::-1]), 2 * size, 1e-4)
+    members = {target, hat, *target.children_recursive}
+    assert set(bpy.context.scene.objects) == members == set(bpy.data.objects)
+    assert all(each.users_collection == target.users_collection for each in members)
+    assert "image_to_3d_job" in target and not any("image_to_3d_job" in each for each in target.children_recursive)
+
+
+def test_what_cannot_be_replaced_is_told_and_stays(
+    appending: Any, replacing: Any, errors: Any, cup: Path, tmp_path: Path
+) -> None:
+    target = append(appending, cup)
+    bpy.context.view_layer.update()
+    bpy.context.view_layer.objects.active = target
+    bpy.ops.object.mode_set(mode="EDIT")
+    before = given.datablocks()
+
+    with pytest.raises(errors.StorageError, match="is being edited"):
+        replacing.replace(cup, target)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    cup.write_bytes(b"BLENDER")
+    with pytest.raises(errors.StorageError, match="cannot be read"):
+        replacing.replace(cup, target)
+
+    assert given.datablocks() == before and len(target.data.polygons) >= 500
