@@ -23,7 +23,7 @@ from ..library import JobFolder, Library
 from ..models import GenerationRequest, Job, JobState, Placement, Problem, Spot, View
 from ..orders import Order, Outcome
 from ..runner import News, Runner, Surroundings
-from . import appending, images, provenance, redraw, scripting, shifts
+from . import appending, images, provenance, redraw, replacing, scripting, shifts
 from .askers import Asker, obstacle
 from .forms import Chosen
 from .helper import Failed, Helper, Prepared, Task, units_of
@@ -525,7 +525,7 @@ class Session:
         if row.prepared is None:
             scripting.import_into_scene(row.folder, row.job, select=select)
         elif target is not None:
-            appending.replace(row.prepared.blend, target)
+            replacing.replace(row.prepared.blend, target)
         else:
             appending.append(
                 row.prepared.blend,

@@ -161,3 +161,26 @@ def test_thirty_clicks_buy_once(
         assert row.job.state == "imported" and server.billable == 1
         roots = [each for each in bpy.context.scene.objects if each.parent is None]
         assert len(roots) == 1, "it is offered, not imported a second time unasked"
+
+
+def test_regenerate_puts_a_new_mesh_into_the_same_object(package: ModuleType, session: Any, disc: Path) -> None:
+    session.order(bpy.context, chosen(package, disc))
+    until(session, lambda: not session.rows)
+    made = bpy.context.object
+    made.name, made.location = "Shield", (3, 0, 1)
+    made.modifiers.new("Thin", "DECIMATE").ratio = 0.5
+    first_job, first_mesh = made["image_to_3d_job"], made.data.session_uid
+    session.regenerate(bpy.context, made, in_place=True)
+    until(session, lambda: not session.rows)
+    (same,) = bpy.context.scene.objects
+    assert same.name == "Shield" and tuple(same.location) == (3, 0, 1) and same.modifiers["Thin"].ratio == 0.5
+    assert same.data.session_uid != first_mesh and same["image_to_3d_job"] != first_job
+
+
+def test_the_settings_of_an_object_come_back_into_the_form(package: ModuleType, session: Any, disc: Path) -> None:
+    session.order(bpy.context, chosen(package, disc, options={"thickness": 0.4, "resolution": 32}))
+    until(session, lambda: not session.rows)
+    assert bpy.ops.image_to_3d.use_settings() == {"FINISHED"}
+    form = given.module(package, "blender.forms").chosen(bpy.context.scene)
+    assert form.options["thickness"] == 0.4 and form.provider == "offline_shape"
+    assert form.pictures["front"].read_bytes() == disc.read_bytes()
