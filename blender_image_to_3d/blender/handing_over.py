@@ -14,7 +14,7 @@ import bpy
 from ..errors import BadOption, ImageTo3DError, StorageError
 from ..library import JobFolder
 from ..models import Placement
-from . import assets, provenance, scratch
+from . import assets, provenance, scratch, shading
 from .importer import import_job
 
 _PROBE_BYTES = 2**16
@@ -65,7 +65,10 @@ def hand_over(task: Mapping[str, Any], blend: Path) -> None:
             view_layer=view_layer,
             preview=Path(task["preview"]) if task["preview"] else assets.picture_of(folder, job),
         )
-        _write({root, *root.children_recursive}, blend)
+        family = {root, *root.children_recursive}
+        for mesh in {each.data for each in family if each.type == "MESH"}:
+            shading.simplify(mesh)
+        _write(family, blend)
 
 
 def _measure_like(units: Mapping[str, Any], scene: bpy.types.Scene) -> None:

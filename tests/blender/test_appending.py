@@ -335,3 +335,82 @@ def test_what_cannot_be_replaced_is_told_and_stays(
         replacing.replace(cup, target)
 
     assert given.datablocks() == before and len(target.data.polygons) >= 500
+
+
+@pytest.mark.parametrize("faces", [40, 100, 500, 5000])
+def test_a_model_has_at_most_as_many_triangles_as_asked_for(
+    appending: Any, prepared: Callable[..., Path], tmp_path: Path, faces: int
+) -> None:
+    """A closed torus with seams in its texture: it stays closed, and nearly as large."""
+    positions, quads, uvs = given.torus(48, 32)
+    mesh = bpy.data.meshes.new("Torus")
+    mesh.from_pydata(positions.tolist(), [], quads.tolist())
+    mesh.uv_layers.new(name="UVMap").data.foreach_set("uv", uvs.ravel())
+    mesh.shade_smooth()
+    mesh.materials.append(bpy.data.materials.new("Dough"))
+    bpy.context.scene.collection.objects.link(bpy.data.objects.new("Torus", mesh))
+
+    root = append(appending, prepared(placement={"faces": faces, "height": 2.0}))
+
+    triangles = len(root.data.loops) - 2 * len(root.data.polygons)
+    assert triangles == 3072 if faces == 5000 else faces * 0.8 <= triangles <= faces
+    uses = np.bincount([loop.edge_index for loop in root.data.loops], minlength=len(root.data.edges))
+    assert set(uses.tolist()) == {2}
+    low, high = given.box(root)
+    assert abs(high.z - low.z - 2.0) < 1e-5 and tuple(root.location) == SPOT
+    assert [each.name for each in root.data.uv_layers] == ["UVMap"] and root.active_material.name == "Dough"
+    assert not root.data.has_custom_normals and root.name == root.data.name == "Cup"
+
+
+def test_a_mesh_is_welded_where_that_looks_the_same(appending: Any, prepared: Callable[..., Path]) -> None:
+    bpy.ops.mesh.primitive_torus_add(major_segments=96, minor_segments=48)  # its texture has seams
+    bpy.ops.object.shade_smooth()
+    smooth = append(appending, prepared())
+
+    assert not smooth.data.has_custom_normals and smooth.data.normals_domain == "POINT"
+    assert len(smooth.data.vertices) == 96 * 48 and len(smooth.data.uv_layers) == 1
+
+
+def test_a_mesh_with_hard_edges_keeps_its_normals(appending: Any, prepared: Callable[..., Path]) -> None:
+    bpy.ops.mesh.primitive_cylinder_add(vertices=64)
+    bpy.context.object.data.shade_smooth()
+    bpy.context.object.data.set_sharp_from_angle(angle=0.5)
+    hard = append(appending, prepared())
+
+    normals = np.zeros(3 * len(hard.data.loops), np.float32)
+    hard.data.corner_normals.foreach_get("vector", normals)
+    upright = np.abs(normals.reshape(-1, 3)[:, 2])
+    assert ((upright < 0.01) | (upright > 0.99)).all()
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".bmp", "broken"])
+def test_an_asset_shows_the_picture_that_it_was_made_from(
+    appending: Any, prepared: Callable[..., Path], tmp_path: Path, kind: str
+) -> None:
+    """Twice as wide as high; the left half is red, the right half is blue at the bottom, green at the top."""
+    pixels = np.zeros((300, 600, 4), np.float32)
+    pixels[:, :, 3] = 1
+    pixels[:, :300, 0] = pixels[:150, 300:, 2] = pixels[150:, 300:, 1] = 1
+    picture = tmp_path / f"picture{kind if kind.startswith('.') else '.png'}"
+    image = bpy.data.images.new("Picture", 600, 300)
+    image.pixels.foreach_set(pixels.ravel())
+    image.filepath_raw = str(picture)
+    image.file_format = {".jpg": "JPEG", ".bmp": "BMP"}.get(kind, "PNG")
+    image.save()
+    bpy.data.images.remove(image)
+    if kind == "broken":
+        picture.write_bytes(picture.read_bytes()[:100])
+    bpy.ops.mesh.primitive_cube_add()
+
+    root = append(appending, prepared(placement={"as_asset": True}, preview=picture))
+
+    assert root.asset_data is not None
+    if kind == "broken":
+        assert root.preview is None or not root.preview.is_image_custom
+        return
+    shown = np.array(root.preview.image_pixels_float).reshape(128, 256, 4)
+    assert root.preview.is_image_custom and tuple(root.preview.image_size) == (256, 128)
+    assert np.allclose(shown[64, 64], (1, 0, 0, 1), atol=0.03)
+    assert np.allclose(shown[20, 200], (0, 0, 1, 1), atol=0.03) and np.allclose(
+        shown[100, 200], (0, 1, 0, 1), atol=0.03
+    )
