@@ -37,6 +37,10 @@ _MEASURE_AGAIN_SECONDS = 60.0
 _MOST_MEASURE_SECONDS = 600.0
 _LABEL_SHARE = 0.3
 """Of the width, for what stands in front of a field."""
+_FIELD_SHARE = 0.72
+"""Of the rest, for the field; the buttons come behind it."""
+_OPEN_WIDTH = 4.0
+_BOX_MARGIN = 20
 
 
 @dataclass
@@ -221,7 +225,8 @@ def _measure(shown: _Shown) -> bool:
 def _usage_text(usage: dict[str, int]) -> str:
     size = usage["size_bytes"] / 2**20
     text = f"{size / 1024:.1f} GB" if size >= 1000 else f"{size:.0f} MB"
-    return tr("{number} jobs, {size}").format(number=usage["jobs"], size=text)
+    words = tr("1 job, {size}") if usage["jobs"] == 1 else tr("{number} jobs, {size}")
+    return words.format(number=usage["jobs"], size=text)
 
 
 def _move(shown: _Shown) -> None:
@@ -301,7 +306,7 @@ def _draw_services(preferences: ImageTo3DPreferences, context: bpy.types.Context
     layout = preferences.layout
     layout.label(text="Services")
     if forms.problem() is not None:
-        draw_wrapped(layout, context, forms.problem())
+        draw_wrapped(layout, context, forms.problem(), beside=_BOX_MARGIN)
     for service in services.known():
         _draw_service(preferences, service, context)
 
@@ -310,15 +315,12 @@ def _draw_service(preferences: ImageTo3DPreferences, service: Service, context: 
     split = preferences.layout.split(factor=_LABEL_SHARE)
     _at_the_right(split).label(text=service.info.label, translate=False)
     column = split.column(align=True)
-    row = column.row(align=True)
+    row = column.split(factor=_FIELD_SHARE, align=True)
     if service.info.needs_key:
-        field = row.row(align=True)
-        field.enabled = not service.is_key_fixed
-        field.prop(preferences, f"key_{service.info.id}", text="")
-        if service.has_key and not service.is_key_fixed:
-            row.operator("image_to_3d.forget_key", text="", icon="X").provider = service.info.id
+        _draw_key(row.row(align=True), preferences, service)
     else:
         row.label(text=service.address, translate=False)
+    row = row.row(align=True)
     buttons = row.row(align=True)
     buttons.enabled = service.can_be_asked
     buttons.operator("image_to_3d.check_key", text="Test").provider = service.info.id
@@ -326,11 +328,19 @@ def _draw_service(preferences: ImageTo3DPreferences, service: Service, context: 
         row.operator("wm.url_open", text="", icon="URL").url = service.info.key_url
     state = service.state_text
     if service.is_problem:
-        draw_wrapped(column, context, state)
+        draw_wrapped(column, context, state, beside=_beside(context))
     elif state:
         quiet = column.row()
         quiet.active = False
         quiet.label(text=state, translate=False)
+
+
+def _draw_key(row: bpy.types.UILayout, preferences: ImageTo3DPreferences, service: Service) -> None:
+    field = row.row(align=True)
+    field.enabled = not service.is_key_fixed
+    field.prop(preferences, f"key_{service.info.id}", text="", placeholder="Paste your key")
+    if service.has_key and not service.is_key_fixed:
+        row.operator("image_to_3d.forget_key", text="", icon="X").provider = service.info.id
 
 
 def _draw_library(preferences: ImageTo3DPreferences, shown: _Shown, context: bpy.types.Context) -> None:
@@ -344,14 +354,16 @@ def _draw_library(preferences: ImageTo3DPreferences, shown: _Shown, context: bpy
     is_fixed = bool(os.environ.get(_LIBRARY_VARIABLE))
     field.enabled = not is_fixed
     field.prop(preferences, "library", text="")
-    row.operator("wm.path_open", text="", icon="FILE_FOLDER").filepath = shown.library
+    buttons = row.row(align=True)
+    buttons.ui_units_x = _OPEN_WIDTH
+    buttons.operator("wm.path_open", text="Open").filepath = shown.library
     fixed = tr("From {variable}").format(variable=_LIBRARY_VARIABLE) if is_fixed else ""
     moving = tr("Used when the jobs that go on are done") if shown.is_moving else ""
     quiet = column.row()
     quiet.active = False
     quiet.label(text=" · ".join(filter(None, (fixed, moving, shown.usage))), translate=False)
     if shown.problem:
-        draw_wrapped(column, context, shown.problem)
+        draw_wrapped(column, context, shown.problem, beside=_beside(context))
     split = layout.split(factor=_LABEL_SHARE)
     _at_the_right(split).label(text="Jobs at Once")
     split.row().prop(preferences, "jobs_at_once", text="")
@@ -366,7 +378,12 @@ def _draw_what_leaves(layout: bpy.types.UILayout, context: bpy.types.Context) ->
         tr("Keys are in a file that only you can open, never in Blender's preferences or in a .blend file."),
     )
     for sentence in sentences:
-        draw_wrapped(layout, context, sentence, active=False)
+        draw_wrapped(layout, context, sentence, active=False, beside=_BOX_MARGIN)
+
+
+def _beside(context: bpy.types.Context) -> int:
+    """Return how many pixels, at resolution scale 1, stand in front of the fields and around them."""
+    return _BOX_MARGIN + round(context.region.width * _LABEL_SHARE / context.preferences.system.ui_scale)
 
 
 def _at_the_right(layout: bpy.types.UILayout) -> bpy.types.UILayout:

@@ -68,7 +68,7 @@ class Service:
             parts[1] = tr("Asking ...")
         if len(self.infos) > 1 and not self.is_problem:
             others = ", ".join(info.label for info in self.infos[1:])
-            parts.insert(1, tr("also for {providers}").format(providers=others))
+            parts.insert(1, tr("Also for {providers}").format(providers=others))
         return " · ".join(filter(None, parts[1:] if self.is_problem else parts))
 
     def _origin(self) -> str:
@@ -80,7 +80,7 @@ class Service:
             case "file":
                 return tr("From your key file")
             case _:
-                return tr("No key yet")
+                return ""  # the field says so
 
     @property
     def can_be_asked(self) -> bool:

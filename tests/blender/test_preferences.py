@@ -126,9 +126,9 @@ def test_providers_of_one_service_share_a_row_and_a_key(preferences: Any, module
         ["modelslab", "modelslab_instantmesh"]
     ]
     shared = next(each for each in services if len(each.infos) > 1)
-    assert shared.state_text == "From your key file · also for ModelsLab InstantMesh"
+    assert shared.state_text == "From your key file · Also for ModelsLab InstantMesh"
     assert bpy.ops.image_to_3d.forget_key(provider="modelslab") == {"FINISHED"}
-    assert preferences.key_modelslab_instantmesh == "" and shared.state_text.startswith("No key yet")
+    assert preferences.key_modelslab_instantmesh == "" and shared.state_text == "Also for ModelsLab InstantMesh"
 
 
 def test_what_can_be_no_key_is_said_beside_the_field(preferences: Any, module: Any, key_file: Path) -> None:
@@ -254,7 +254,7 @@ def test_the_timer_reads_what_is_shown_and_comes_to_rest(
             break
         assert time.monotonic() < deadline, "it does not come to rest"
         time.sleep(0.02)
-    assert module._shown.usage == "1 jobs, 3 MB"
+    assert module._shown.usage == "1 job, 3 MB"
     labels = [each.info.label for each in module.services.known()]
     assert labels == sorted(labels, key=str.lower) and "Meshy" in labels and "Offline Shape" not in labels
     print(f"slowest tick: {slowest * 1000:.2f} ms of CPU time")
