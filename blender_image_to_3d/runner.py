@@ -142,6 +142,9 @@ class Runner:
                 self._workers[folder] = self._spawn(folder)
             except (ImageTo3DError, OSError) as error:
                 news.append(self._lost(folder, error))
+            except ModuleNotFoundError as error:
+                reason = StorageError(f'The Python package "{error.name}" is missing.', hint="Install it, then resume.")
+                news.append(self._lost(folder, reason))
         return news
 
     def _news(self, folder: JobFolder, *, has_ended: bool) -> News:
@@ -270,7 +273,7 @@ def check_access(info: ProviderInfo, around: Surroundings) -> None:
     base_url = base_url_of(info)
     if base_url is None:
         return
-    _home_of("requests")
+    find_package("requests")
     if around.is_online:
         return
     from .http.addresses import Service  # not for those who are online
@@ -308,13 +311,13 @@ def program(*arguments: str) -> list[str]:
     folders: dict[str, None] = {}
     for name in _DEPENDENCIES:
         with suppress(ModuleNotFoundError):
-            folders[str(_home_of(name))] = None
+            folders[str(find_package(name))] = None
     bootstrap = Path(__file__).with_name("bootstrap.py")
     return [sys.executable, "-I", "-S", str(bootstrap), *folders, "--", *arguments]
 
 
 @cache  # of what was found: a search takes a while, and what is missing may be installed meanwhile
-def _home_of(module: str) -> Path:
+def find_package(module: str) -> Path:
     """Return the folder in which a module is found, without importing it.
 
     Raises:

@@ -55,7 +55,11 @@ def _access(info: ProviderInfo) -> Readiness | None:
     """Return why a provider may not be asked at all."""
     if info.needs_key and not _key_is_there(info):
         return _not_ready(tr("{service} needs a key").format(service=info.label), fix="image_to_3d.open_preferences")
-    if info.base_url is None or bpy.app.online_access or _is_on_this_computer(info):
+    if info.base_url is None:
+        return None
+    if not _can_send():
+        return _not_ready(tr('The Python package "requests", a part of Blender, is missing: install Blender again'))
+    if bpy.app.online_access or _is_on_this_computer(info):
         return None
     if bpy.app.online_access_override:
         return _not_ready(tr("Blender was started in offline mode"))
@@ -72,6 +76,16 @@ def _key_is_there(info: ProviderInfo) -> bool:
 
         _has_key[info.id] = keys.source_of(info).kind != "none"
     return _has_key[info.id]
+
+
+def _can_send() -> bool:
+    from .. import runner
+
+    try:
+        runner.find_package("requests")
+    except ModuleNotFoundError:
+        return False
+    return True
 
 
 def _is_on_this_computer(info: ProviderInfo) -> bool:
