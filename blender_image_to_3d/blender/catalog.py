@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import system
+from .texts import tr
 
 _PACKAGE = Path(__file__).parent.parent
 _NEW_ENOUGH = (2, 12)
@@ -97,13 +98,14 @@ def _try_pydantic() -> None:
 def _reason(error: Exception) -> str:
     """Return what is wrong and what to do, in one sentence."""
     if isinstance(error, ModuleNotFoundError) and error.name == "pydantic":
-        return 'The Python package "pydantic" is missing: install Image to 3D again from its zip, and restart Blender.'
+        return tr(
+            'The Python package "pydantic" is missing: install Image to 3D again from its zip, and restart Blender.'
+        )
     place = getattr(sys.modules.get("pydantic"), "__file__", None) or _found_at()
-    where = f" ({Path(place).parent})" if place else ""
-    return (
-        f'The Python package "pydantic"{where} does not work, perhaps because another add-on brought it: '
+    return tr(
+        'The Python package "pydantic" ({folder}) does not work, perhaps because another add-on brought it: '
         "disable that add-on or install Image to 3D again, and restart Blender."
-    )
+    ).format(folder=Path(place).parent if place else "?")
 
 
 def _found_at() -> str | None:

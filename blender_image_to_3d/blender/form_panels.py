@@ -7,6 +7,7 @@ Drawing takes everything from the scene and from what `forms` keeps: it reads no
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,6 @@ from bl_ui.utils import PresetPanel
 
 from . import forms
 from .fields import Field
-from .texts import tr
 
 CATEGORY = "Image to 3D"
 
@@ -33,6 +33,10 @@ _MARGINS = 2.6
 _HEIGHT_WITHOUT_PICTURE = 2.0
 _LARGEST_PICTURE = 12.0
 """In the same units."""
+
+_NO_SPACES = r"\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef"
+_PIECES = re.compile(rf"\s*(?:[{_NO_SPACES}]|[^\s/\\{_NO_SPACES}]+[/\\]?|[/\\])")
+"""What a line may end after: words, parts of a path, and each sign of the languages that write without spaces."""
 
 
 class _InTab:
@@ -57,7 +61,7 @@ class IMAGE_TO_3D_PT_main(_InTab, bpy.types.Panel):
         layout = self.layout
         if not forms.is_ready():
             if sentence := forms.problem():
-                draw_sentence(layout, context, tr(sentence), icon="ERROR")
+                draw_sentence(layout, context, sentence, icon="ERROR")
             return
         _draw_picture(layout, context)
         _draw_source(layout, context, forms.FRONT)
@@ -109,7 +113,7 @@ class IMAGE_TO_3D_PT_advanced(_OfForm, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return any(field.is_advanced for field in forms.fields(context.scene))
+        return forms.is_ready() and any(field.is_advanced for field in forms.fields(context.scene))
 
     def draw(self, context: bpy.types.Context) -> None:
         _draw_options(self.layout, context, are_advanced=True)
@@ -167,12 +171,12 @@ def draw_sentence(layout: bpy.types.UILayout, context: bpy.types.Context, senten
 def _lines(sentence: str, room: float) -> list[str]:
     """Break a text into lines of at most `room` pixels."""
     lines: list[str] = []
-    for word in sentence.split(" "):
-        longer = f"{lines[-1]} {word}" if lines else word
+    for piece in _PIECES.findall(sentence):
+        longer = lines[-1] + piece if lines else piece
         if lines and blf.dimensions(0, longer)[0] <= room:
             lines[-1] = longer
         else:
-            lines.append(word)
+            lines.append(piece.lstrip())
     return lines
 
 
@@ -235,7 +239,9 @@ def _is_narrow(context: bpy.types.Context) -> bool:
 def _module(name: str) -> ModuleType | None:
     try:
         return importlib.import_module(f".{name}", __package__)
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != f"{__package__}.{name}":
+            raise
         return None
 
 

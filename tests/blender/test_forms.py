@@ -517,6 +517,25 @@ def in_a_new_blender(*folders: Path, **environment: str) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in done.stdout.splitlines() if ": " in line)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Not (/home/somebody/.config/blender/5.2/extensions/.local/lib/python3.13/site-packages/pydantic) that one.",
+        r"C:\Users\Somebody\AppData\Roaming\Blender Foundation\Blender\5.2 does not work: restart Blender.",
+        "画像が見つかりません。ファイルを開き直してから、もう一度「生成」を押してください。",
+    ],
+)
+def test_a_sentence_is_as_wide_as_the_sidebar(panels: Any, text: str) -> None:
+    import blf
+
+    blf.size(0, 11.0)
+    for room in (130.0, 250.0, 4000.0):
+        lines = panels._lines(text, room)
+        assert "".join("".join(lines).split()) == "".join(text.split())
+        assert all(blf.dimensions(0, line)[0] <= room for line in lines)
+        assert (len(lines) == 1) == (room == 4000.0)
+
+
 @pytest.mark.parametrize("way", WAYS_TO_BREAK)
 def test_a_broken_pydantic_of_somebody_else_is_one_sentence(tmp_path: Path, way: str) -> None:
     broken = tmp_path / "pydantic"
