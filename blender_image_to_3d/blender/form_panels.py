@@ -6,23 +6,17 @@ Drawing takes everything from the scene and from what `forms` keeps: it reads no
 
 from __future__ import annotations
 
-import importlib
-import re
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import blf
 import bpy
 from bl_operators.presets import AddPresetBase
 from bl_ui.utils import PresetPanel
 
-from . import forms
+from . import forms, previews, redraw, sources
 from .fields import Field
-
-CATEGORY = "Image to 3D"
+from .texts import draw_wrapped
 
 _NARROW = 230
 """Width of the region, in pixels at 1x, below which labels go into the fields, as there is no room beside them."""
@@ -34,17 +28,13 @@ _HEIGHT_WITHOUT_PICTURE = 2.0
 _LARGEST_PICTURE = 12.0
 """In the same units."""
 
-_NO_SPACES = r"\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef"
-_PIECES = re.compile(rf"\s*(?:[{_NO_SPACES}]|[^\s/\\{_NO_SPACES}]+[/\\]?|[/\\])")
-"""What a line may end after: words, parts of a path, and each sign of the languages that write without spaces."""
-
 
 class _InTab:
     """Where all panels of the add-on are."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_category = CATEGORY
+    bl_category = redraw.CATEGORY
 
 
 class _OfForm(_InTab):
@@ -61,10 +51,10 @@ class IMAGE_TO_3D_PT_main(_InTab, bpy.types.Panel):
         layout = self.layout
         if not forms.is_ready():
             if sentence := forms.problem():
-                draw_sentence(layout, context, sentence, icon="ERROR")
+                draw_wrapped(layout, context, sentence, icon="ERROR")
             return
         _draw_picture(layout, context)
-        _draw_source(layout, context, forms.FRONT)
+        sources.draw_source_row(layout, context, forms.FRONT)
         _draw_provider(layout, context)
 
 
@@ -80,7 +70,7 @@ class IMAGE_TO_3D_PT_views(_OfForm, bpy.types.Panel):
         for side in forms.sides(context.scene):
             row = self.layout.column(align=True) if is_narrow else self.layout.split(factor=_LABEL_SHARE)
             row.label(text=side.title())
-            _draw_source(row, context, side)
+            sources.draw_source_row(row, context, side)
 
 
 class IMAGE_TO_3D_PT_presets(PresetPanel, bpy.types.Panel):
@@ -157,29 +147,6 @@ class IMAGE_TO_3D_OT_preset_add(AddPresetBase, bpy.types.Operator):
         Path(filepath).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def draw_sentence(layout: bpy.types.UILayout, context: bpy.types.Context, sentence: str, *, icon: str = "NONE") -> None:
-    """Draw a text over as many lines as the region's width needs."""
-    scale = context.preferences.system.ui_scale
-    blf.size(0, context.preferences.ui_styles[0].widget.points * scale)
-    room = context.region.width - (_MARGINS + (1.2 if icon != "NONE" else 0)) * 20 * scale
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    for number, line in enumerate(_lines(sentence, room)):
-        column.label(text=line, icon=icon if number == 0 else "BLANK1" if icon != "NONE" else "NONE", translate=False)
-
-
-def _lines(sentence: str, room: float) -> list[str]:
-    """Break a text into lines of at most `room` pixels."""
-    lines: list[str] = []
-    for piece in _PIECES.findall(sentence):
-        longer = lines[-1] + piece if lines else piece
-        if lines and blf.dimensions(0, longer)[0] <= room:
-            lines[-1] = longer
-        else:
-            lines.append(piece.lstrip())
-    return lines
-
-
 def _draw_picture(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Draw what will be sent, as large as the sidebar is wide."""
     picture = forms.picture(context.scene)
@@ -188,20 +155,9 @@ def _draw_picture(layout: bpy.types.UILayout, context: bpy.types.Context) -> Non
         button.scale_y = _HEIGHT_WITHOUT_PICTURE
         button.operator("image_to_3d.open_picture", text="Open Picture")
         return
-    previews = _module("previews")
-    icon = 0
-    if previews is not None:
-        icon = previews.image_icon(picture) if isinstance(picture, bpy.types.Image) else previews.picture_icon(picture)
+    icon = previews.image_icon(picture) if isinstance(picture, bpy.types.Image) else previews.picture_icon(picture)
     unit = 20 * context.preferences.system.ui_scale
     layout.template_icon(icon_value=icon, scale=min(_LARGEST_PICTURE, context.region.width / unit - _MARGINS))
-
-
-def _draw_source(layout: bpy.types.UILayout, context: bpy.types.Context, side: str) -> None:
-    if sources := _module("sources"):
-        sources.draw_source_row(layout, context, side)
-    else:
-        group, path, _ = forms.slots(context.scene, side)
-        layout.prop(group, path, text="")
 
 
 def _draw_provider(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -233,16 +189,6 @@ def _draw_fields(
 
 def _is_narrow(context: bpy.types.Context) -> bool:
     return context.region.width < _NARROW * context.preferences.system.ui_scale
-
-
-@cache
-def _module(name: str) -> ModuleType | None:
-    try:
-        return importlib.import_module(f".{name}", __package__)
-    except ModuleNotFoundError as error:
-        if error.name != f"{__package__}.{name}":
-            raise
-        return None
 
 
 CLASSES: tuple[Any, ...] = (

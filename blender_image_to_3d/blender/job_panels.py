@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _ROWS_SHOWN = 12
 _RING_STEPS = 8
+_RING_WIDTH = 20
 _PAGE = 8
 """Models of the history that are shown at once."""
 
@@ -142,7 +143,7 @@ def _draw_progress(column: bpy.types.UILayout, context: bpy.types.Context, row: 
     ring = line.row()
     ring.alignment = "LEFT"
     ring.progress(factor=int(row.elapsed_seconds()) % _RING_STEPS / _RING_STEPS, type="RING", text="")
-    draw_wrapped(line, context, text, active=False, beside=20)
+    draw_wrapped(line, context, text, active=False, beside=_RING_WIDTH)
 
 
 def _draw_next_steps(column: bpy.types.UILayout, row: Row) -> None:

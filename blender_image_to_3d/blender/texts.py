@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import blf
 import bpy
 
-_MARGIN = 52.0
-"""Pixels beside a text in a panel, at resolution scale 1."""
+_MARGINS = 52.0
+"""Of a region on both sides of a panel's content, with the tabs, in pixels at resolution scale 1."""
+_ICON = 24.0
+_NO_SPACES = r"\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef"
+_PIECES = re.compile(rf"\s*(?:[{_NO_SPACES}]|[^\s/\\{_NO_SPACES}]+[/\\]?|[/\\])")
+"""What a line may end after: words, parts of a path, and each sign of the languages that write without spaces."""
 
 
 def tr(text: str) -> str:
@@ -23,40 +28,39 @@ def tr_report(text: str) -> str:
 
 
 def draw_wrapped(
-    layout: bpy.types.UILayout, context: bpy.types.Context, text: str, *, active: bool = True, beside: int = 0
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    text: str,
+    *,
+    active: bool = True,
+    beside: float = 0.0,
+    icon: str = "NONE",
 ) -> None:
     """Draw a sentence on as many lines as the region's width needs.
 
-    text: in the user's language. beside: pixels, at resolution scale 1, that something in front of it takes.
+    text: in the user's language. beside: what else is in the row, in pixels at resolution scale 1.
     """
     column = layout.column(align=True)
     column.active = active
-    column.scale_y = 0.9
-    for line in _lines(text, context, beside):
-        column.label(text=line, translate=False)
+    column.scale_y = 0.85
+    has_icon = icon != "NONE"
+    preferences = context.preferences
+    scale = preferences.system.ui_scale
+    room = int(context.region.width - (_MARGINS + beside + (_ICON if has_icon else 0.0)) * scale)
+    for line in _wrapped(text, room, preferences.ui_styles[0].widget.points * scale):
+        column.label(text=line, translate=False, icon=icon)
+        icon = "BLANK1" if has_icon else "NONE"
 
 
 @lru_cache(maxsize=256)
-def _wrapped(text: str, pixels: int, size: float) -> tuple[str, ...]:
-    """Break a text at its spaces, or anywhere where it has none: not every script has."""
+def _wrapped(text: str, room: int, size: float) -> tuple[str, ...]:
+    """Break a text into lines of at most `room` pixels, where its pieces allow that."""
     blf.size(0, size)
-    lines, line = [], ""
-    for word in text.split(" "):
-        longer = f"{line} {word}" if line else word
-        if line and blf.dimensions(0, longer)[0] > pixels:
-            lines.append(line)
-            longer = word
-        while blf.dimensions(0, longer)[0] > pixels and len(longer) > 1:
-            fit = next((n for n in range(len(longer) - 1, 1, -1) if blf.dimensions(0, longer[:n])[0] <= pixels), 1)
-            lines.append(longer[:fit])
-            longer = longer[fit:]
-        line = longer
-    return (*lines, line)
-
-
-def _lines(text: str, context: bpy.types.Context, beside: int) -> tuple[str, ...]:
-    preferences = context.preferences
-    scale = preferences.system.ui_scale
-    return _wrapped(
-        text, int(context.region.width - (_MARGIN + beside) * scale), preferences.ui_styles[0].widget.points * scale
-    )
+    lines: list[str] = []
+    for piece in _PIECES.findall(text):
+        longer = lines[-1] + piece if lines else piece
+        if lines and blf.dimensions(0, longer)[0] <= room:
+            lines[-1] = longer
+        else:
+            lines.append(piece.lstrip())
+    return tuple(lines)
