@@ -46,9 +46,10 @@ def of_form(scene: bpy.types.Scene) -> Readiness:
 def of_files(scene: bpy.types.Scene) -> Readiness:
     """As `of_form`, where the pictures are chosen elsewhere."""
     from .. import providers
+    from . import forms
 
-    info = providers.info(scene.image_to_3d.provider)
-    return _access(info) or Readiness(_promise(info))
+    provider = providers.get(forms.entry(scene).id)
+    return _access(provider.info) or Readiness(_promise(provider.info, provider.price_of(forms.model(scene))))
 
 
 def _access(info: ProviderInfo) -> Readiness | None:
@@ -97,7 +98,7 @@ def _is_on_this_computer(info: ProviderInfo) -> bool:
     return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
-def _promise(info: ProviderInfo) -> str:
+def _promise(info: ProviderInfo, price: str | None) -> str:
     if info.base_url is None:
         return tr("On this computer")
     if not info.paid:
@@ -105,10 +106,10 @@ def _promise(info: ProviderInfo) -> str:
     from . import preferences
 
     balance = preferences.balance_of(info.id)
-    if info.price and balance:
-        return tr("{price} (balance {balance})").format(price=_capital(info.price), balance=balance)
-    if info.price:
-        return tr("Sends the picture to {service}, {price}").format(service=info.label, price=info.price)
+    if price and balance:
+        return tr("{price} (balance {balance})").format(price=_capital(price), balance=balance)
+    if price:
+        return tr("Sends the picture to {service}, {price}").format(service=info.label, price=price)
     if balance:
         return tr("Sends the picture to {service} (balance {balance})").format(service=info.label, balance=balance)
     return tr("Sends the picture to {service}").format(service=info.label)
