@@ -40,6 +40,8 @@ class _Clock:
 
 
 _session: Session | None = None
+_timers: dict[object, bpy.types.Timer] = {}
+"""By shift. Blender ends the operator when its class is unregistered, and does not tell it."""
 
 
 def current() -> Session:
@@ -89,7 +91,9 @@ def close() -> None:
     for timer in (_next_shift, _read_on):
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)
-    _Clock.on_duty = None  # the operator ends with its next event
+    _Clock.on_duty = None  # the operator ends with its next event, if there is one
+    for shift in list(_timers):
+        _remove_timer(shift)
     if _session is not None:
         _session.close()
         _session = None
@@ -105,6 +109,11 @@ def _next_shift() -> float | None:
     return GAP_SECONDS
 
 
+def _remove_timer(shift: object) -> None:
+    if (timer := _timers.pop(shift, None)) is not None:
+        bpy.context.window_manager.event_timer_remove(timer)
+
+
 class IMAGE_TO_3D_OT_watch(bpy.types.Operator):
     """Look after the jobs for a while"""
 
@@ -113,34 +122,39 @@ class IMAGE_TO_3D_OT_watch(bpy.types.Operator):
     bl_options = {"INTERNAL"}  # neither REGISTER nor UNDO: each shift would be an undo step
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        self._timer = context.window_manager.event_timer_add(STEP_SECONDS, window=context.window)
         self._end = time.monotonic() + SHIFT_SECONDS
-        self._number = _Clock.on_duty = object()
+        self._shift = _Clock.on_duty = object()
+        _timers[self._shift] = context.window_manager.event_timer_add(STEP_SECONDS, window=context.window)
         _Clock.last_step = time.monotonic()
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if _Clock.on_duty is not self._number or _session is None:
-            return self._go_home(context)
+        if _Clock.on_duty is not self._shift or _session is None:
+            return self._go_home()
         now = time.monotonic()
         # Other timers, a playback's for one, send the same events.
         if event.type != "TIMER" or now - _Clock.last_step < STEP_SECONDS * 0.9:
             return {"PASS_THROUGH"}
         _Clock.last_step = now
-        for level, text in _session.step(context):
+        try:
+            reports = _session.step(context)
+        except BaseException:  # Blender ends the operator, and leaves the timer
+            self._go_home()
+            raise
+        for level, text in reports:
             self.report({level}, text)
         if now >= self._end or not _session.is_active:
-            return self._go_home(context)
+            return self._go_home()
         return {"PASS_THROUGH"}
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender loads a file, quits, or closes the window."""
-        self._go_home(context)
+        self._go_home()
 
-    def _go_home(self, context: bpy.types.Context) -> set[str]:
-        context.window_manager.event_timer_remove(self._timer)
-        if _Clock.on_duty is self._number:
+    def _go_home(self) -> set[str]:
+        _remove_timer(self._shift)
+        if _Clock.on_duty is self._shift:
             _Clock.on_duty = None
         return {"FINISHED", "PASS_THROUGH"}
 
