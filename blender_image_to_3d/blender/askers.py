@@ -38,6 +38,7 @@ class Asker:
     @classmethod
     def of(cls, context: bpy.types.Context, *, at_cursor: bool, replaces: bpy.types.Object | None = None) -> Asker:
         scene = context.scene
+        _files.note_path()
         return cls(
             file=_files.current,
             scene=scene.name,
@@ -63,7 +64,8 @@ class Asker:
         return replace(self, background=_names(window_manager))
 
     def find_replaced(self) -> bpy.types.Object | None:
-        return next((each for each in bpy.data.objects if each.session_uid == self.replaces), None)
+        """Return the object, also after an undo or a new name; nothing if it is in no scene any more."""
+        return next((each for each in bpy.data.objects if each.session_uid == self.replaces and each.users_scene), None)
 
     def is_untouched(self, window_manager: bpy.types.WindowManager, view_layer: bpy.types.ViewLayer) -> bool:
         """Whether the user has done nothing but look since."""
@@ -140,7 +142,15 @@ class _Files:
         self.current = self._known.setdefault(path, self._newest) if path else self._newest
 
     def saved(self) -> None:
-        self._known[bpy.data.filepath] = self.current
+        """What goes on is what was asked from; a file that still has its old name has asked for nothing."""
+        if self._known.get(bpy.data.filepath) != self.current:
+            self._known = {path: number for path, number in self._known.items() if number != self.current}
+            self.note_path()
+
+    def note_path(self) -> None:
+        """Remember where the file is: it may have been open before this add-on was enabled."""
+        if bpy.data.filepath:
+            self._known[bpy.data.filepath] = self.current
 
 
 _files = _Files()
