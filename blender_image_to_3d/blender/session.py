@@ -11,6 +11,7 @@ import contextlib
 import shutil
 import subprocess
 import tempfile
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from pathlib import Path
 import bpy
 
 from .. import providers, runner, settings, system
-from ..errors import BadOption, BadPicture, ImageTo3DError, JobBusy, StorageError
+from ..errors import BadOption, BadPicture, ImageTo3DError, JobBusy, OutcomeUnknown, StorageError
 from ..library import JobFolder, Library
 from ..models import GenerationRequest, Job, JobState, Placement, Problem, Spot, View
 from ..orders import Order, Outcome
@@ -128,9 +129,11 @@ class Session:
             StorageError: its pixels cannot be written down.
         """
         identity = f"{chosen}{again}{replaces}"
-        if self._was_just_asked(identity):
-            return
         placement = Placement.model_validate(chosen.placement)
+        asker = Asker.of(context, at_cursor=placement.spot is Spot.CURSOR, replaces=replaces)
+        if (known := self._same_click(identity, again=again)) is not None:
+            self._join(known, asker)
+            return
         folder = Path(tempfile.mkdtemp(prefix="image_to_3d-order-"))
         try:
             views, titles, dumps = _handed_over(chosen.pictures, folder)
@@ -156,7 +159,7 @@ class Session:
             provider=info.id,
             label=info.label,
             stage=Stage.ORDERED,
-            asker=Asker.of(context, at_cursor=placement.spot is Spot.CURSOR, replaces=replaces),
+            asker=asker,
             picture=front,
             identity=identity,
         )
@@ -198,7 +201,7 @@ class Session:
         if request is None:
             raise BadOption("This object does not say how it was made.")
         with contextlib.suppress(StorageError):
-            folder = self.library.find(str(root.get(JOB_KEY, "")))
+            folder = self._find(str(root.get(JOB_KEY, "")))
             # With what the object does not say: addresses, for one.
             return folder.load().request, folder
         return request, None
@@ -206,15 +209,15 @@ class Session:
     def cancel(self, key: str) -> None:
         """Give a job up. Raises `StorageError`."""
         row = self._row(key)
+        if not row.can_cancel:
+            return
         if row.folder is None:
             self._cancel_ordering(row)
-            return
-        row.is_cancelled = True
-        if self._runner.withdraw(row.folder):
-            row.take(runner.cancel_waiting(row.folder))
-            row.stage = Stage.STOPPED
+        elif self._runner.withdraw(row.folder):
+            self._cancel_waiting(row)
         else:
             row.folder.ask_to("cancel")
+            row.is_cancelled = True
         self._go_on()
 
     def resume(self, key: str, *, again: bool = False) -> None:
@@ -226,16 +229,8 @@ class Session:
             ImageTo3DError: it cannot go on.
         """
         row = self._row(key)
-        assert row.folder is not None
-        row.is_cancelled = False
-        row.problem = None
-        try:
-            job = runner.reopen(row.folder, again=again)
-        except JobBusy:
-            self._watch(row)
-        else:
-            row.take(job)
-            self._ended(row) if job.state.has_result else self._start(row)
+        if not row.is_active:  # a button may be pressed twice before it is drawn anew
+            self._resume(row, again=again)
         self._go_on()
 
     def bring(self, context: bpy.types.Context, key: str) -> None:
@@ -273,14 +268,16 @@ class Session:
                 self.dismiss(row.key)
             elif row.job is not None and row.job.worth == 0:
                 with contextlib.suppress(ImageTo3DError):
-                    self.delete(row.key)
+                    row.take(row.folder.load())  # somebody else may have finished, or paid for it, meanwhile
+                    if row.job.worth == 0:
+                        self.delete(row.key)
 
     def folder_of(self, key: str) -> JobFolder:
         """Return the folder of a job in the list, in the history, or in the library. Raises `StorageError`."""
         for row in self.rows:
             if row.key == key and row.folder is not None:
                 return row.folder
-        return self.library.find(key)
+        return self._find(key)
 
     def log_of(self, key: str) -> str:
         """Return all that is known of a job's problem, for whoever is asked for help."""
@@ -295,15 +292,14 @@ class Session:
         """Take over an unfinished job that was found in the library: what can go on for nothing goes on."""
         if any(row.key == folder.id for row in self.rows):
             return
+        if job.state is JobState.CANCELLED and job.worth == 0:  # whoever gave it up does not want to see it again
+            return
         row = self._row_for(folder, job)
         self.rows.append(self.rows.pop(0))  # they come with the newest first
         if folder.seems_claimed():
             self._watch(row)
         elif job.state in {JobState.RUNNING, JobState.DOWNLOADING}:
-            try:
-                self.resume(row.key)
-            except ImageTo3DError as error:
-                self._stop(row, Problem.of(error))
+            self._go_on_with(row)
         elif not job.state.is_final:
             with contextlib.suppress(ImageTo3DError):
                 row.take(runner.settled(folder))
@@ -339,23 +335,49 @@ class Session:
                 self._stop(each.row, Problem.of(StorageError(f"No process can be started: {system.explain(error)}.")))
 
     def _cancel_ordering(self, row: Row) -> None:
-        """Forget a request of which nothing was written yet, or nothing but a job that is not sent."""
-        for each in [each for each in self._orderings if each.row is row]:
-            self._orderings.remove(each)
-            if each.process is not None:
-                each.process.kill()
-                each.process.wait()
-            shutil.rmtree(each.folder, ignore_errors=True)
+        """Forget a request whose pictures are being read. Whoever reads them comes to an end: see `_ordered`."""
+        row.is_cancelled = True
         self.rows.remove(row)
-        self._go_on()
+        for each in [each for each in self._orderings if each.row is row and each.process is None]:
+            self._orderings.remove(each)
+            shutil.rmtree(each.folder, ignore_errors=True)
 
-    def _was_just_asked(self, identity: str) -> bool:
-        """Whether the same was asked for a moment ago, or its pictures are still being read."""
-        return any(
-            row.identity == identity
-            and (row.stage is Stage.ORDERED or (row.is_active and row.elapsed_seconds() < _SAME_CLICK_SECONDS))
-            for row in self.rows
-        )
+    def _cancel_waiting(self, row: Row) -> None:
+        """Give up a job that was just taken out of the queue. Raises `StorageError`."""
+        assert row.folder is not None
+        try:
+            row.take(runner.cancel_waiting(row.folder))
+            row.stage = Stage.STOPPED
+        except JobBusy:  # somebody else's worker has it
+            self._watch(row)
+            row.folder.ask_to("cancel")
+            row.is_cancelled = True
+        except ImageTo3DError as error:
+            self._stop(row, Problem.of(error))
+
+    def _same_click(self, identity: str, *, again: bool) -> Row | None:
+        """Return what the user has just asked for with the same words.
+
+        again: nobody else looks whether it is being bought already, so it must not be as long as it is being made.
+        """
+        for row in self.rows:
+            is_new = row.elapsed_seconds() < _SAME_CLICK_SECONDS and not row.is_cancelled
+            if row.identity == identity and (row.stage is Stage.ORDERED or (row.is_active and (again or is_new))):
+                return row
+        return None
+
+    def _join(self, row: Row, asker: Asker | None) -> None:
+        """Let somebody have the model that is being made, also if it was given up and cannot be recalled."""
+        if row.is_cancelled and row.folder is not None:
+            row.is_cancelled = False
+            row.asker = asker
+            with contextlib.suppress(StorageError):  # whoever has it stops, and then says so
+                row.folder.forget_stop_request()
+        elif row.asker is None or not row.asker.is_here:
+            row.asker = asker
+        if row.elapsed_seconds() >= _SAME_CLICK_SECONDS:
+            self._say("INFO", tr_report("This model is being made already"))
+        self._go_on()
 
     def _ordered(self, ordering: _Ordering) -> None:
         """Read what became of a picture: a job, the job that there was already, or a problem."""
@@ -367,30 +389,39 @@ class Session:
             problem = Problem(kind="ImageTo3DError", message="The picture could not be read.", hint=log)
             outcome = Outcome(problem=problem)
         shutil.rmtree(ordering.folder, ignore_errors=True)
+        if row.is_cancelled:
+            self._give_up(outcome)
+            return
         if outcome.job is None:
             self._stop(row, outcome.problem)
             return
         known = next((each for each in self.rows if each.key == outcome.job), None)
         if known is not None:
             self.rows.remove(row)
-            self._asked_again(known, row)
+            self._asked_again(known, row, outcome)
             return
         row.folder = JobFolder(self.library.root / outcome.job)
         row.key = outcome.job
         self._take_up(row, outcome)
 
-    def _asked_again(self, known: Row, row: Row) -> None:
+    def _give_up(self, outcome: Outcome) -> None:
+        """Undo what became of a picture that nobody wants any more; nothing was sent."""
+        if outcome.job is None or not outcome.is_new or any(row.key == outcome.job for row in self.rows):
+            return
+        folder = JobFolder(self.library.root / outcome.job)
+        with contextlib.suppress(ImageTo3DError):
+            # A later click may have been told of this job.
+            runner.cancel_waiting(folder) if self._orderings else folder.delete()
+
+    def _asked_again(self, known: Row, row: Row, outcome: Outcome) -> None:
         """The same paid request is in the list already."""
         if known.is_active:
-            self._say("INFO", tr_report("This model is being made already"))
-        elif known.job is not None and (known.job.state.has_result or known.job.handle is None):
-            known.asker = row.asker
-            self.rows.remove(known)
-            self.rows.insert(0, known)
-        else:
-            known.asker = row.asker
-            with contextlib.suppress(ImageTo3DError):
-                self.resume(known.key)
+            self._join(known, row.asker)
+            return
+        known.asker = row.asker
+        self.rows.remove(known)
+        self.rows.insert(0, known)
+        self._take_up(known, outcome)
 
     def _take_up(self, row: Row, outcome: Outcome) -> None:
         assert row.folder is not None
@@ -408,21 +439,49 @@ class Session:
         elif row.folder.seems_claimed():
             self._watch(row)
         else:
-            try:
-                self.resume(row.key)
-            except ImageTo3DError as error:
-                self._stop(row, Problem.of(error))
+            self._go_on_with(row)
+
+    def _go_on_with(self, row: Row) -> None:
+        """Resume a job of which nobody pressed a button; if it cannot go on, its row says why."""
+        with contextlib.suppress(ImageTo3DError):
+            self._resume(row)
+
+    def _resume(self, row: Row, *, again: bool = False) -> None:
+        """Raises `ImageTo3DError`: it cannot go on, and its row says why."""
+        assert row.folder is not None
+        row.stage = Stage.STOPPED
+        row.is_cancelled = False
+        try:
+            job = runner.reopen(row.folder, again=again)
+        except JobBusy:
+            self._watch(row)
+        except OutcomeUnknown:
+            with contextlib.suppress(StorageError):
+                row.take(row.folder.load())
+            raise
+        except ImageTo3DError as error:
+            self._stop(row, Problem.of(error))
+            raise
+        else:
+            row.take(job)
+            self._ended(row) if job.state.has_result else self._start(row)
 
     def _start(self, row: Row) -> None:
         assert row.folder is not None
         row.stage = Stage.WAITING
         self._runner.jobs_at_once = settings.load().jobs_at_once
-        self._runner.start(row.folder)
+        try:
+            self._runner.start(row.folder)
+        except StorageError as error:
+            self._stop(row, Problem.of(error))
 
     def _watch(self, row: Row) -> None:
         assert row.folder is not None
         row.stage = Stage.WORKING
-        self._runner.watch(row.folder)
+        try:
+            self._runner.watch(row.folder)
+        except StorageError as error:
+            self._stop(row, Problem.of(error))
 
     def _start_waiting(self) -> None:
         running = set(self._runner.running)
@@ -443,6 +502,9 @@ class Session:
             self.usual.add(row.provider, news.job.service_seconds or row.elapsed_seconds())
             self.shelf.add(news.folder, news.job)
             self._ended(row)
+            return
+        if not news.job.state.is_final and news.folder.seems_claimed():  # another Blender's worker was quicker
+            self._watch(row)
             return
         row.is_cancelled = False
         self._stop(row, news.job.problem)
@@ -497,6 +559,10 @@ class Session:
             self._place(row, context)
         except ImageTo3DError as error:
             self._stop(row, Problem.of(error))
+        except Exception as error:  # noqa: BLE001 - the one place: whatever Blender says to one, the others go on
+            traceback.print_exc()
+            message = f"The model cannot be put into the scene: {type(error).__name__}."
+            self._stop(row, Problem(kind="BadResult", message=message, hint="Import it again."))
         else:
             self.rows.remove(row)
             if not redraw.is_tab_visible():
@@ -514,6 +580,9 @@ class Session:
         assert row.folder is not None and row.job is not None and row.asker is not None
         asker = row.asker
         scene = asker.find_scene() or context.scene
+        if scene.library is not None:
+            message = f'The scene "{scene.name}" is linked from another file.'
+            raise StorageError(message, hint="Import it into a scene of this file.")
         view_layer = next((w.view_layer for w in context.window_manager.windows if w.scene == scene), None)
         view_layer = view_layer or scene.view_layers[0]
         placement = row.job.request.placement
@@ -551,6 +620,13 @@ class Session:
             if row.key == key:
                 return row
         raise StorageError(tr_report("This job is no longer in the list"))
+
+    def _find(self, key: str) -> JobFolder:
+        """Return the folder of a job. Its whole id is needed: a part of it could be another one's."""
+        folder = self.library.find(key)
+        if folder.id != key:
+            raise StorageError(f'There is no job "{key}" in {self.library.root}.')
+        return folder
 
     def _row_for(self, folder: JobFolder, job: Job) -> Row:
         try:
