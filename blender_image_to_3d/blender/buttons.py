@@ -55,7 +55,15 @@ class _JobButton(_Button):
 
 
 class _Buying(_Button):
-    """What may cost money: the first request to a service asks once."""
+    """What may cost money: the first request to a service asks once, more than one picture and paying again always."""
+
+    pays_again = False
+    """What was bought before is bought anew."""
+    _was_asked = False
+
+    def number(self) -> int:
+        """Return how many models it may buy."""
+        return 1
 
     def provider_of(self, context: bpy.types.Context) -> str:
         return context.scene.image_to_3d.provider
@@ -67,18 +75,21 @@ class _Buying(_Button):
         from .. import providers, settings
 
         info = providers.info(self.provider_of(context))
-        if not info.paid or info.id in settings.load().agreed:
+        is_known = info.id in settings.load().agreed and not self.pays_again and self.number() == 1
+        if not info.paid or is_known:
             return self.execute(context)
+        self._was_asked = True
         return context.window_manager.invoke_confirm(
             self,
             event,
             title=tr("Generate with {service}?").format(service=info.label),
-            message=_what_it_costs(info.label, info.price),
+            message=_what_it_costs(info.label, info.price, number=self.number(), again=self.pays_again),
             confirm_text=tr("Generate"),
         )
 
     def _execute(self, context: bpy.types.Context) -> set[str]:
-        _agree_to(self.provider_of(context))
+        if self._was_asked:  # and not called by a script
+            _agree_to(self.provider_of(context))
         return super()._execute(context)
 
 
@@ -93,12 +104,14 @@ def _agree_to(provider: str) -> None:
             settings.save(replace(chosen, agreed=(*chosen.agreed, provider)))
 
 
-def _what_it_costs(service: str, price: str | None) -> str:
-    if price:
+def _what_it_costs(service: str, price: str | None, *, number: int, again: bool) -> str:
+    if number > 1:
+        sentence = tr("{number} pictures are sent to {service}, and each costs {price}")
+    elif again:
+        sentence = tr("The picture is sent to {service} once more, and that costs {price} again")
+    else:
         sentence = tr("The picture is sent to {service}, and that costs {price}. You are asked only once")
-        return sentence.format(service=service, price=price)
-    sentence = tr("The picture is sent to {service}, and that costs money. You are asked only once")
-    return sentence.format(service=service)
+    return sentence.format(number=number, service=service, price=price or tr("money"))
 
 
 class IMAGE_TO_3D_OT_start(_Buying, bpy.types.Operator):
@@ -136,6 +149,7 @@ class IMAGE_TO_3D_OT_import_pictures(_Buying, bpy.types.Operator):
     directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE", "HIDDEN"})
     files: CollectionProperty(type=bpy.types.OperatorFileListElement, options={"SKIP_SAVE", "HIDDEN"})
     filter_glob: StringProperty(default=_PICTURES, options={"HIDDEN"})
+    _was_browsing = False
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -146,6 +160,7 @@ class IMAGE_TO_3D_OT_import_pictures(_Buying, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         if self.directory and self.files:
             return super().invoke(context, event)
+        self._was_browsing = True
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -154,6 +169,18 @@ class IMAGE_TO_3D_OT_import_pictures(_Buying, bpy.types.Operator):
         self.layout.use_property_split = True
         self.layout.prop(context.scene.image_to_3d, "provider")
         self.layout.label(text=readiness.of_files(context.scene).line)
+
+    def number(self) -> int:
+        return len(self.files)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if not self._was_browsing:
+            return super().execute(context)
+        # The file browser executes what it was opened for, and that must be asked for as any other purchase.
+        files = [{"name": each.name} for each in self.files if each.name]
+        if not files:
+            return {"CANCELLED"}
+        return bpy.ops.image_to_3d.import_pictures("INVOKE_DEFAULT", directory=self.directory, files=files)
 
     def act(self, context: bpy.types.Context, session: Session) -> None:
         for each in self.files:
@@ -216,12 +243,13 @@ class IMAGE_TO_3D_OT_import_result(_JobButton, bpy.types.Operator):
 
 
 class IMAGE_TO_3D_OT_generate_again(_Buying, bpy.types.Operator):
-    """Make another model from the same picture with the same settings"""
+    """Make another model from the same picture with the same settings; a service is paid for it again"""
 
     bl_idname = "image_to_3d.generate_again"
     bl_label = "Generate Again"
     bl_options = {"INTERNAL"}
     job: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+    pays_again = True
 
     def provider_of(self, context: bpy.types.Context) -> str:
         return shifts.current().folder_of(self.job).load().request.provider
@@ -336,11 +364,12 @@ class IMAGE_TO_3D_OT_use_settings(_Button, bpy.types.Operator):
 
 
 class IMAGE_TO_3D_OT_regenerate(_Buying, bpy.types.Operator):
-    """Make this model once more, from the same picture with the same settings"""
+    """Make this model once more, from the same picture with the same settings; a service is paid for it again"""
 
     bl_idname = "image_to_3d.regenerate"
     bl_label = "Regenerate"
     bl_options = {"INTERNAL"}
+    pays_again = True
 
     in_place: BoolProperty(
         name="Replace the Mesh",
@@ -351,8 +380,11 @@ class IMAGE_TO_3D_OT_regenerate(_Buying, bpy.types.Operator):
     @classmethod
     def description(cls, context: bpy.types.Context, properties: IMAGE_TO_3D_OT_regenerate) -> str:
         if properties.in_place:
-            return tr("Make this model once more, and put it into this object, which keeps its name and modifiers")
-        return tr("Make this model once more, as a new object at the 3D cursor")
+            return tr(
+                "Make this model once more, and put it into this object, which keeps its name and modifiers; "
+                "a service is paid for it again"
+            )
+        return tr("Make this model once more, as a new object at the 3D cursor; a service is paid for it again")
 
     def provider_of(self, context: bpy.types.Context) -> str:
         return shifts.current().origin_of(context.object)[0].provider
