@@ -97,8 +97,10 @@ class IMAGE_TO_3D_PT_jobs(_Tab, bpy.types.Panel):
             self.layout.operator("image_to_3d.clear", text="", icon="TRASH", emboss=False)
 
     def draw(self, context: bpy.types.Context) -> None:
+        from .job_rows import most_important
+
         session = shifts.current()
-        for row in session.rows[:_ROWS_SHOWN]:
+        for row in most_important(session.rows, _ROWS_SHOWN):
             _draw_row(self.layout.column(align=True), context, session, row)
         if (more := len(session.rows) - _ROWS_SHOWN) > 0:
             self.layout.label(text=tr("and {number} more").format(number=more))
@@ -157,13 +159,16 @@ def _draw_next_steps(column: bpy.types.UILayout, row: Row) -> None:
         Step.SEND_AGAIN: ("image_to_3d.send_again", "Send Again"),
         Step.GENERATE_AGAIN: ("image_to_3d.generate_again", "Generate Again"),
         Step.PREFERENCES: ("image_to_3d.open_preferences", "Preferences"),
+        Step.ACCOUNT: ("wm.url_open", "Open Account"),
         Step.ALLOW_ONLINE: ("image_to_3d.allow_online", "Allow Online Access"),
     }
     line = column.row(align=True)
     for step in next_steps(row):
         name, text = buttons[step]
         button = line.operator(name, text=text)
-        if hasattr(button, "job"):
+        if step is Step.ACCOUNT:
+            button.url = row.account_url
+        elif hasattr(button, "job"):
             button.job = row.key
 
 

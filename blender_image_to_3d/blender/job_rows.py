@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, auto
@@ -81,6 +82,12 @@ class Row:
     picture: Path | None = None
     identity: str = ""
     """What was asked for, as far as a click can tell."""
+    is_paid: bool = False
+    """Its provider costs money."""
+    account_url: str = ""
+    """Where its user finds the account at the provider, if there is one."""
+    is_cancellable: bool = False
+    """Its provider can be told to stop what it was asked for."""
 
     @property
     def is_active(self) -> bool:
@@ -89,6 +96,13 @@ class Row:
     @property
     def can_cancel(self) -> bool:
         return self.stage in {Stage.ORDERED, Stage.WAITING, Stage.WORKING} and not self.is_cancelled
+
+    @property
+    def is_beyond_recall(self) -> bool:
+        """Whether it was sold, or is being sold, to the end: then its result is kept although somebody cancels."""
+        if self.job is None or not self.is_paid:
+            return False
+        return self.job.state is JobState.SUBMITTING or (self.job.handle is not None and not self.is_cancellable)
 
     def take(self, job: Job) -> None:
         """Take over what is known of the job now."""
@@ -101,6 +115,22 @@ class Row:
     def progress(self) -> float | None:
         """Return the share that is done, where somebody knows it."""
         return self.job.progress if self.job and self.stage is Stage.WORKING else None
+
+
+def most_important(rows: Sequence[Row], number: int) -> list[Row]:
+    """Return so many rows in their order: what goes on, and what may be lost, rather than what waits or is over."""
+    if len(rows) <= number:
+        return list(rows)
+    ranks = sorted(range(len(rows)), key=lambda index: _rank(rows[index]))  # stable
+    return [rows[index] for index in sorted(ranks[:number])]
+
+
+def _rank(row: Row) -> int:
+    if row.stage in {Stage.WORKING, Stage.IMPORTING, Stage.ARRIVED}:
+        return 0
+    if row.stage is Stage.STOPPED:
+        return 1 if row.job is not None and row.job.worth > 0 else 3
+    return 2
 
 
 def state_text(row: Row, usual_seconds: float | None) -> str:
@@ -127,7 +157,7 @@ def _working_text(row: Row, usual_seconds: float | None) -> str:
     if job is None:
         return tr("Working")
     if row.is_cancelled:
-        if job.state is JobState.SUBMITTING:
+        if row.is_beyond_recall:
             return tr("Cancelled; the request cannot be recalled, its result will be kept")
         return tr("Cancelling")
     if download := _DOWNLOAD.fullmatch(job.message):
@@ -167,16 +197,23 @@ def _stopped_text(row: Row) -> str:
         return tr("Done, not imported yet")
     if job.state is JobState.IMPORTED:
         return tr("You have this model already")
-    return tr("Stopped before anything was sent") if job.state is JobState.QUEUED else tr("Stopped")
+    if job.state is JobState.QUEUED:
+        return tr("Stopped before anything was sent")
+    return tr("It may have been charged") if job.state is JobState.UNKNOWN else tr("Stopped")
 
 
 def problem_text(problem: Problem) -> str:
     """Return one sentence; what can be done about it are buttons."""
-    if problem.kind == "Cancelled":
-        if problem.charged is Charged.NO:
-            return tr("Cancelled, nothing was charged")
-        return tr("Cancelled; the service may still work on it")
-    return tr(problem.message)
+    is_cancelled = problem.kind == "Cancelled"
+    match problem.charged:
+        case Charged.NO:
+            return tr("Cancelled, nothing was charged") if is_cancelled else tr(problem.message)
+        case Charged.MAYBE:
+            charge = tr("It may have been charged")
+        case Charged.YES:
+            charge = tr("It was charged")
+    message = tr("Cancelled; the service may still work on it") if is_cancelled else tr(problem.message)
+    return f"{message.rstrip('.')}. {charge}"
 
 
 def next_steps(row: Row) -> tuple[Step, ...]:
@@ -189,13 +226,13 @@ def next_steps(row: Row) -> tuple[Step, ...]:
     fixes = {
         "KeyMissing": (Step.PREFERENCES,),
         "KeyRefused": (Step.PREFERENCES,),
-        "OutOfCredit": (Step.ACCOUNT,),
+        "OutOfCredit": (Step.ACCOUNT,) if row.account_url else (),
         "Offline": (Step.ALLOW_ONLINE,),
     }
     steps: tuple[Step, ...] = fixes.get(problem.kind, ()) if problem else ()
     if job is None:
         return steps
-    if job.handle is not None:
+    if job.handle is not None or job.state is JobState.SUBMITTING:  # nobody has looked yet what that came to
         return (*steps, Step.CHECK_AGAIN)
     if job.state is JobState.UNKNOWN or (problem is not None and problem.charged is not Charged.NO):
         return (*steps, Step.SEND_AGAIN)

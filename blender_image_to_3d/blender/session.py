@@ -162,6 +162,9 @@ class Session:
             asker=asker,
             picture=front,
             identity=identity,
+            is_paid=info.paid,
+            account_url=info.key_url or "",
+            is_cancellable=info.cancellable,
         )
         self.rows.insert(0, row)
         self._orderings.append(_Ordering(row, wish, folder))
@@ -630,18 +633,21 @@ class Session:
 
     def _row_for(self, folder: JobFolder, job: Job) -> Row:
         try:
-            label = providers.info(job.request.provider).label
+            info = providers.info(job.request.provider)
         except ImageTo3DError:  # of a newer version
-            label = job.request.provider
+            info = None
         row = Row(
             title=job.request.name,
             provider=job.request.provider,
-            label=label,
+            label=info.label if info else job.request.provider,
             stage=Stage.STOPPED,
             key=folder.id,
             folder=folder,
             started=job.created,
             picture=_front_file(folder, job),
+            is_paid=info is None or info.paid,
+            account_url=(info and info.key_url) or "",
+            is_cancellable=info is not None and info.cancellable,
         )
         row.take(job)
         self.rows.insert(0, row)
