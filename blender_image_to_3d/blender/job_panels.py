@@ -107,7 +107,7 @@ class IMAGE_TO_3D_PT_jobs(_Tab, bpy.types.Panel):
 
 
 def _is_worthless(row: Row) -> bool:
-    return not row.is_active and (row.job is None or row.job.worth == 0)
+    return row.worth == 0 and not row.is_active
 
 
 def _draw_row(column: bpy.types.UILayout, context: bpy.types.Context, session: Session, row: Row) -> None:

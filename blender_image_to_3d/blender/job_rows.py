@@ -72,6 +72,8 @@ class Row:
     folder: JobFolder | None = None
     job: Job | None = None
     problem: Problem | None = None
+    worth: int = 0
+    """Of the job. It is asked of every row whenever the panel is drawn."""
     asker: Asker | None = None
     prepared: Prepared | None = None
     obstacle: Obstacle | None = None
@@ -108,6 +110,7 @@ class Row:
         """Take over what is known of the job now."""
         self.job = job
         self.problem = job.problem
+        self.worth = job.worth
 
     def elapsed_seconds(self) -> float:
         return (datetime.now(UTC) - self.started).total_seconds()
@@ -121,16 +124,15 @@ def most_important(rows: Sequence[Row], number: int) -> list[Row]:
     """Return so many rows in their order: what goes on, and what may be lost, rather than what waits or is over."""
     if len(rows) <= number:
         return list(rows)
-    ranks = sorted(range(len(rows)), key=lambda index: _rank(rows[index]))  # stable
-    return [rows[index] for index in sorted(ranks[:number])]
+    ranks = [_rank(row) for row in rows]
+    first = sorted(range(len(rows)), key=ranks.__getitem__)[:number]
+    return [rows[index] for index in sorted(first)]
 
 
 def _rank(row: Row) -> int:
-    if row.stage in {Stage.WORKING, Stage.IMPORTING, Stage.ARRIVED}:
-        return 0
     if row.stage is Stage.STOPPED:
-        return 1 if row.job is not None and row.job.worth > 0 else 3
-    return 2
+        return 1 if row.worth > 0 else 3
+    return 2 if row.stage is Stage.WAITING or row.stage is Stage.ORDERED else 0
 
 
 def state_text(row: Row, usual_seconds: float | None) -> str:

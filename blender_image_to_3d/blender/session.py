@@ -269,10 +269,10 @@ class Session:
         for row in [each for each in self.rows if not each.is_active]:
             if row.folder is None:
                 self.dismiss(row.key)
-            elif row.job is not None and row.job.worth == 0:
+            elif row.worth == 0:
                 with contextlib.suppress(ImageTo3DError):
                     row.take(row.folder.load())  # somebody else may have finished, or paid for it, meanwhile
-                    if row.job.worth == 0:
+                    if row.worth == 0:
                         self.delete(row.key)
 
     def folder_of(self, key: str) -> JobFolder:
@@ -306,7 +306,8 @@ class Session:
         elif not job.state.is_final:
             with contextlib.suppress(ImageTo3DError):
                 row.take(runner.settled(folder))
-        self._go_on()
+        if row.is_active:
+            self._go_on()
 
     # What happens by itself ---------------------------------------------------------------------------------------
 
@@ -661,10 +662,21 @@ class Session:
         shifts.wake()
 
     def _redraw(self) -> None:
-        shown = [
-            (row.key, row.stage, row.progress(), state_text(row, self.usual.of(row.provider)), _whole_seconds(row))
-            for row in self.rows
-        ]
+        # What stopped stays as it is, and there may be a thousand of them.
+        active = [row for row in self.rows if row.is_active]
+        shown = (
+            len(self.rows),
+            [
+                (
+                    row.key,
+                    row.stage,
+                    row.progress(),
+                    state_text(row, self.usual.of(row.provider)),
+                    int(row.elapsed_seconds()),
+                )
+                for row in active
+            ],
+        )
         if shown != self._drawn:
             self._drawn = shown
             redraw.tabs()
@@ -721,7 +733,3 @@ def _front_file(folder: JobFolder, job: Job) -> Path | None:
     if front is None:
         return None
     return folder.thumbnail if front.file.endswith(".npy") else folder.path / front.file
-
-
-def _whole_seconds(row: Row) -> int:
-    return int(row.elapsed_seconds()) if row.is_active else 0
