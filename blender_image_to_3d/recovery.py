@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from . import system
-from .errors import OutcomeUnknown
+from .errors import OutcomeUnknown, StorageError
 from .library import JobFolder
 from .models import Job, JobState, Problem, ResultFile
 from .provider import Finished, ProviderInfo
@@ -17,10 +17,17 @@ from .results import FINISHED
 
 
 def recovered(job: Job, info: ProviderInfo, folder: JobFolder) -> Job:
-    """Return the job as it is now, its claim being ours."""
-    if not job.state.has_result and (found := _whole_result(folder)) is not None:
-        folder.save_links({})
-        return ready(job, found, folder)
+    """Return the job as it is now, its claim being ours.
+
+    Raises:
+        StorageError: what is there of its result cannot be read, and nobody may say that there is none.
+    """
+    try:
+        if not job.state.has_result and (found := _whole_result(folder)) is not None:
+            folder.save_links({})
+            return ready(job, found, folder)
+    except OSError as error:
+        raise StorageError(f"The result in {folder.path} cannot be read: {system.explain(error)}.") from error
     if job.state is not JobState.SUBMITTING:
         return job
     if not info.paid:

@@ -210,7 +210,7 @@ class IMAGE_TO_3D_OT_resume(_JobButton, bpy.types.Operator):
     bl_label = "Resume"
 
     def act(self, context: bpy.types.Context, session: Session) -> None:
-        session.resume(self.job)
+        session.resume(self.job, context=context)
 
 
 class IMAGE_TO_3D_OT_send_again(_JobButton, bpy.types.Operator):
@@ -229,7 +229,7 @@ class IMAGE_TO_3D_OT_send_again(_JobButton, bpy.types.Operator):
         )
 
     def act(self, context: bpy.types.Context, session: Session) -> None:
-        session.resume(self.job, again=True)
+        session.resume(self.job, again=True, context=context)
 
 
 class IMAGE_TO_3D_OT_import_result(_JobButton, bpy.types.Operator):

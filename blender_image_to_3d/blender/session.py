@@ -134,7 +134,7 @@ class Session:
         if (known := self._same_click(identity, again=again)) is not None:
             self._join(known, asker)
             return
-        folder = Path(tempfile.mkdtemp(prefix="image_to_3d-order-"))
+        folder = _new_folder()
         try:
             views, titles, dumps = _handed_over(chosen.pictures, folder)
             wish = Order(
@@ -223,9 +223,10 @@ class Session:
             row.is_cancelled = True
         self._go_on()
 
-    def resume(self, key: str, *, again: bool = False) -> None:
+    def resume(self, key: str, *, again: bool = False, context: bpy.types.Context | None = None) -> None:
         """Go on with a job that stopped.
 
+        context: of who wants the model in the scene, if nobody does who is still here.
         again: send, and pay, what may have been charged already.
 
         Raises:
@@ -233,6 +234,8 @@ class Session:
         """
         row = self._row(key)
         if not row.is_active:  # a button may be pressed twice before it is drawn anew
+            if context is not None and row.job is not None and not (row.asker and row.asker.is_here):
+                row.asker = _asker_for(row.job, context)
             self._resume(row, again=again)
         self._go_on()
 
@@ -244,10 +247,11 @@ class Session:
         elif row is None or row.stage is Stage.STOPPED:
             folder = self.folder_of(key)
             job = folder.load()
+            if not job.state.has_result:
+                raise StorageError(f'"{job.request.name}" has no model yet.')
             row = row or self._row_for(folder, job)
-            at_cursor = job.request.placement.spot is not Spot.ORIGIN
             row.take(job)
-            row.asker = Asker.of(context, at_cursor=at_cursor)
+            row.asker = _asker_for(job, context)
             row.is_cancelled = False
             self._import(row)
         self._go_on()
@@ -715,6 +719,18 @@ def _handed_over(
             file = picture
         views[View(side)] = str(file)
     return views, titles, tuple(ours)
+
+
+def _asker_for(job: Job, context: bpy.types.Context) -> Asker:
+    """Return who wants a model now that was asked for earlier: at the cursor as it is now."""
+    return Asker.of(context, at_cursor=job.request.placement.spot is not Spot.ORIGIN)
+
+
+def _new_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="image_to_3d-order-"))
+    except OSError as error:
+        raise StorageError(f"No temporary folder can be made: {system.explain(error)}.") from error
 
 
 def _new_helper() -> Helper | None:
