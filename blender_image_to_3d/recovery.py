@@ -32,8 +32,8 @@ def recovered(job: Job, info: ProviderInfo, folder: JobFolder) -> Job:
         return job
     if not info.paid:
         return job.evolve(state=JobState.QUEUED, progress=None, message="")
-    error = OutcomeUnknown(f"The worker died while it was sending the request to {info.label}.")
-    return job.evolve(state=JobState.UNKNOWN, problem=Problem.of(error))
+    unknown = OutcomeUnknown(f"The worker died while it was sending the request to {info.label}.")
+    return job.evolve(state=JobState.UNKNOWN, problem=Problem.of(unknown))
 
 
 def _whole_result(folder: JobFolder) -> Finished | None:
