@@ -177,13 +177,13 @@ def test_a_program_is_found_once_and_what_is_missing_is_looked_for_again(monkeyp
         searched.append(name)
         return None if name == "requests" else real(name)
 
-    runner._home_of.cache_clear()
+    runner.find_package.cache_clear()
     monkeypatch.setattr(runner.importlib.util, "find_spec", find_spec)
     for _ in range(3):
         command = runner.program("order", "outcome.json")
     assert command[0] == sys.executable and command[-3:] == ["--", "order", "outcome.json"]
     assert searched.count("pydantic") == searched.count("numpy") == 1 and searched.count("requests") == 3
-    runner._home_of.cache_clear()
+    runner.find_package.cache_clear()
 
 
 def test_a_program_that_is_started_gets_its_line_and_ours_does_not_wait(tmp_path: Path) -> None:
