@@ -15,7 +15,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from ..errors import Charged
-from ..models import Job, JobState, Problem
+from ..models import Job, JobState, Problem, View
 from .texts import tr
 
 if TYPE_CHECKING:
@@ -263,3 +263,11 @@ class UsualTimes:
         """Return seconds; nothing before two jobs are known."""
         known = self._seconds.get(provider, ())
         return median(known) if len(known) > 1 else None
+
+
+def front_file(folder: JobFolder, job: Job) -> Path | None:
+    """Return the picture of a job that can be shown."""
+    front = job.request.views.get(View.FRONT)
+    if front is None:
+        return None
+    return folder.thumbnail if front.file.endswith(".npy") else folder.path / front.file

@@ -8,27 +8,23 @@ arrived is appended. `shifts` calls `step`; the panel draws `rows` and `shelf`.
 from __future__ import annotations
 
 import contextlib
-import shutil
-import subprocess
-import tempfile
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 import bpy
 
 from .. import providers, runner, settings, system
 from ..errors import BadOption, BadPicture, ImageTo3DError, JobBusy, OutcomeUnknown, StorageError
 from ..library import JobFolder, Library
-from ..models import GenerationRequest, Job, JobState, Placement, Problem, Spot, View
-from ..orders import Order, Outcome
+from ..models import GenerationRequest, Job, JobState, Placement, Problem, Spot
+from ..orders import Outcome
 from ..runner import News, Runner, Surroundings
-from . import appending, images, provenance, redraw, replacing, scripting, shifts
+from . import arriving, provenance, redraw, shifts
 from .askers import Asker, obstacle
 from .forms import Chosen
 from .helper import Failed, Helper, Prepared, Task, units_of
-from .job_rows import Row, Stage, UsualTimes, state_text
+from .job_rows import Row, Stage, UsualTimes, front_file, state_text
+from .orderings import Ordering, Readers, chosen_from
 from .origin import JOB_KEY, root_of
 from .shelf import Shelf
 from .texts import tr_report
@@ -36,40 +32,8 @@ from .texts import tr_report
 Report = tuple[str, str]
 """The level and the text of what Blender shows in its status bar."""
 
-_READERS = 2
-"""Processes that read pictures at the same time: somebody may drop a hundred of them."""
-_LAST_ORDER_SECONDS = 2.0
-"""Reading a picture takes a fraction of a second, and makes a job that the next session finds."""
 _SAME_CLICK_SECONDS = 2.0
 """Somebody who presses Generate again this soon does not want a second model."""
-
-
-@dataclass
-class _Ordering:
-    """Pictures that another process reads, or will read when there is a place."""
-
-    row: Row
-    wish: Order
-    folder: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def outcome(self) -> Path:
-        return self.folder / "outcome.json"
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log.txt"
-
-    @property
-    def has_ended(self) -> bool:
-        return self.process is not None and self.process.poll() is not None
-
-    def start(self) -> None:
-        """Raises `OSError`."""
-        line = self.wish.model_dump_json().encode()
-        with self.log.open("ab") as log:
-            self.process = runner.spawn_program(["order", str(self.outcome)], line, log)
 
 
 def order(context: bpy.types.Context, chosen: Chosen) -> None:
@@ -87,22 +51,18 @@ class Session:
         self.usual = UsualTimes()
         self._runner = Runner(jobs_at_once=settings.load().jobs_at_once, around=_surroundings())
         self._helper = _new_helper()
-        self._orderings: list[_Ordering] = []
+        self._readers = Readers()
         self._reports: list[Report] = []
         self._drawn: object = None
 
     @property
     def is_active(self) -> bool:
         """Whether anything goes on that has to be looked after."""
-        return bool(self._orderings) or any(row.is_active for row in self.rows)
+        return self._readers.are_busy or any(row.is_active for row in self.rows)
 
     def close(self) -> None:
         """Let go of everything. The workers go on, and the next session finds what they leave."""
-        for each in self._orderings:
-            if each.process is not None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    each.process.wait(_LAST_ORDER_SECONDS)
-            shutil.rmtree(each.folder, ignore_errors=True)
+        self._readers.close()
         if self._helper:
             self._helper.stop()
         redraw.tabs()
@@ -134,41 +94,22 @@ class Session:
         if (known := self._same_click(identity, again=again)) is not None:
             self._join(known, asker)
             return
-        folder = _new_folder()
-        try:
-            views, titles, dumps = _handed_over(chosen.pictures, folder)
-            wish = Order(
-                library=str(self.library.root),
-                views=views,
-                names={View(side): name for side, name in {**titles, **(names or {})}.items()},
-                provider=chosen.provider,
-                model=chosen.model,
-                options=chosen.options,
-                placement=placement,
-                name=chosen.name,
-                again=again,
-                delete=dumps,
-            )
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        ordering = Ordering.of(chosen, self.library.root, again=again, names=names or {})
         info = providers.info(chosen.provider)
-        front = Path(views[View.FRONT])
         row = Row(
-            title=chosen.name or Path(titles.get("front") or front.name).stem,
+            title=ordering.title,
             provider=info.id,
             label=info.label,
             stage=Stage.ORDERED,
             asker=asker,
-            picture=front,
+            picture=ordering.front,
             identity=identity,
             is_paid=info.paid,
             account_url=info.key_url or "",
             is_cancellable=info.cancellable,
         )
         self.rows.insert(0, row)
-        self._orderings.append(_Ordering(row, wish, folder))
-        self._start_orderings()
+        self._readers.give(row, ordering)
         self._go_on()
 
     def order_again(self, context: bpy.types.Context, key: str, *, replaces: bpy.types.Object | None = None) -> None:
@@ -214,8 +155,10 @@ class Session:
         row = self._row(key)
         if not row.can_cancel:
             return
-        if row.folder is None:
-            self._cancel_ordering(row)
+        if row.folder is None:  # its pictures are being read; whoever reads them comes to an end: see `_ordered`
+            row.is_cancelled = True
+            self.rows.remove(row)
+            self._readers.withdraw(row)
         elif self._runner.withdraw(row.folder):
             self._cancel_waiting(row)
         else:
@@ -318,10 +261,8 @@ class Session:
     def step(self, context: bpy.types.Context) -> list[Report]:
         """Look what has changed, and bring in what has arrived. Returns what the user should be told."""
         self._runner.around = _surroundings()
-        for each in [each for each in self._orderings if each.has_ended]:
-            self._orderings.remove(each)
-            self._ordered(each)
-        self._start_orderings()
+        for row, outcome in self._readers.step():
+            self._ordered(row, outcome)
         for news in self._runner.step():
             self._take(news)
         self._start_waiting()
@@ -331,24 +272,6 @@ class Session:
         self._redraw()
         reports, self._reports = self._reports, []
         return reports
-
-    def _start_orderings(self) -> None:
-        started = sum(each.process is not None for each in self._orderings)
-        for each in [each for each in self._orderings if each.process is None][: _READERS - started]:
-            try:
-                each.start()
-            except OSError as error:
-                self._orderings.remove(each)
-                shutil.rmtree(each.folder, ignore_errors=True)
-                self._stop(each.row, Problem.of(StorageError(f"No process can be started: {system.explain(error)}.")))
-
-    def _cancel_ordering(self, row: Row) -> None:
-        """Forget a request whose pictures are being read. Whoever reads them comes to an end: see `_ordered`."""
-        row.is_cancelled = True
-        self.rows.remove(row)
-        for each in [each for each in self._orderings if each.row is row and each.process is None]:
-            self._orderings.remove(each)
-            shutil.rmtree(each.folder, ignore_errors=True)
 
     def _cancel_waiting(self, row: Row) -> None:
         """Give up a job that was just taken out of the queue. Raises `StorageError`."""
@@ -387,16 +310,8 @@ class Session:
             self._say("INFO", tr_report("This model is being made already"))
         self._go_on()
 
-    def _ordered(self, ordering: _Ordering) -> None:
-        """Read what became of a picture: a job, the job that there was already, or a problem."""
-        row = ordering.row
-        try:
-            outcome = Outcome.model_validate_json(ordering.outcome.read_bytes())
-        except (OSError, ValueError):
-            log = ordering.log.read_text(errors="replace")[-2000:] if ordering.log.exists() else ""
-            problem = Problem(kind="ImageTo3DError", message="The picture could not be read.", hint=log)
-            outcome = Outcome(problem=problem)
-        shutil.rmtree(ordering.folder, ignore_errors=True)
+    def _ordered(self, row: Row, outcome: Outcome) -> None:
+        """Take what became of a picture: a job, the job that there was already, or a problem."""
         if row.is_cancelled:
             self._give_up(outcome)
             return
@@ -419,7 +334,7 @@ class Session:
         folder = JobFolder(self.library.root / outcome.job)
         with contextlib.suppress(ImageTo3DError):
             # A later click may have been told of this job.
-            runner.cancel_waiting(folder) if self._orderings else folder.delete()
+            runner.cancel_waiting(folder) if self._readers.are_busy else folder.delete()
 
     def _asked_again(self, known: Row, row: Row, outcome: Outcome) -> None:
         """The same paid request is in the list already."""
@@ -439,7 +354,7 @@ class Session:
             self._stop(row, Problem.of(error))
             return
         row.take(job)
-        row.picture = _front_file(row.folder, job)
+        row.picture = front_file(row.folder, job)
         if outcome.problem is not None or job.state.has_result:
             self._stop(row, outcome.problem)
         elif outcome.is_new:
@@ -539,7 +454,7 @@ class Session:
             return
         row.stage = Stage.IMPORTING
         scene = row.asker.find_scene() or bpy.context.scene
-        preview = _front_file(row.folder, row.job)
+        preview = front_file(row.folder, row.job)
         placement = row.job.request.placement.model_dump(mode="json")
         self._helper.prepare(Task(row.folder.path, placement, units_of(scene), str(preview) if preview else None))
 
@@ -564,7 +479,8 @@ class Session:
         if row.obstacle is not None:
             return
         try:
-            self._place(row, context)
+            arriving.place(row, context)
+            self._note_import(row)
         except ImageTo3DError as error:
             self._stop(row, Problem.of(error))
         except Exception as error:  # noqa: BLE001 - the one place: whatever Blender says to one, the others go on
@@ -582,38 +498,6 @@ class Session:
         if row.prepared is not None and self._helper is not None:
             self._helper.discard(row.prepared)
         row.prepared = None
-
-    def _place(self, row: Row, context: bpy.types.Context) -> None:
-        """Put the model into the scene that asked, as one undo step."""
-        assert row.folder is not None and row.job is not None and row.asker is not None
-        asker = row.asker
-        scene = asker.find_scene() or context.scene
-        if scene.library is not None:
-            message = f'The scene "{scene.name}" is linked from another file.'
-            raise StorageError(message, hint="Import it into a scene of this file.")
-        view_layer = next((w.view_layer for w in context.window_manager.windows if w.scene == scene), None)
-        view_layer = view_layer or scene.view_layers[0]
-        placement = row.job.request.placement
-        location = asker.location or (
-            (0.0, 0.0, 0.0) if placement.spot is Spot.ORIGIN else tuple(scene.cursor.location)
-        )
-        select = asker.is_untouched(context.window_manager, view_layer)
-        target = asker.find_replaced() if asker.replaces is not None else None
-        if row.prepared is None:
-            scripting.import_into_scene(row.folder, row.job, select=select)
-        elif target is not None:
-            replacing.replace(row.prepared.blend, target)
-        else:
-            appending.append(
-                row.prepared.blend,
-                location=location,
-                scene=scene,
-                view_layer=view_layer,
-                collection_name=placement.collection,
-                select=select,
-            )
-        bpy.ops.ed.undo_push(message=f"Image to 3D: {row.title}")
-        self._note_import(row)
 
     def _note_import(self, row: Row) -> None:
         assert row.folder is not None and row.job is not None
@@ -649,7 +533,7 @@ class Session:
             key=folder.id,
             folder=folder,
             started=job.created,
-            picture=_front_file(folder, job),
+            picture=front_file(folder, job),
             is_paid=info is None or info.paid,
             account_url=(info and info.key_url) or "",
             is_cancellable=info is not None and info.cancellable,
@@ -686,51 +570,9 @@ class Session:
             redraw.tabs()
 
 
-def chosen_from(request: GenerationRequest, folder: JobFolder) -> Chosen:
-    """Return what a form would say that asks for the same."""
-    return Chosen(
-        pictures={view.value: folder.path / picture.file for view, picture in request.views.items()},
-        provider=request.provider,
-        model=request.model,
-        options=dict(request.options),
-        placement=request.placement.model_dump(mode="json"),
-        name=request.name,
-    )
-
-
-def _handed_over(
-    pictures: Mapping[str, Path | bpy.types.Image], folder: Path
-) -> tuple[dict[View, str], dict[str, str], tuple[str, ...]]:
-    """Return the files of the views, what the user calls them, and which of the files are ours.
-
-    Raises:
-        BadPicture: an image of this .blend is empty, or none is chosen.
-        StorageError: it cannot be written.
-    """
-    if "front" not in pictures:
-        raise BadPicture("Choose a picture first.")
-    views, titles, ours = {}, {}, []
-    for side, picture in pictures.items():
-        if isinstance(picture, bpy.types.Image):
-            file = images.hand_over(picture, folder, side)
-            titles[side] = picture.name
-            ours.append(str(file))
-        else:
-            file = picture
-        views[View(side)] = str(file)
-    return views, titles, tuple(ours)
-
-
 def _asker_for(job: Job, context: bpy.types.Context) -> Asker:
     """Return who wants a model now that was asked for earlier: at the cursor as it is now."""
     return Asker.of(context, at_cursor=job.request.placement.spot is not Spot.ORIGIN)
-
-
-def _new_folder() -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix="image_to_3d-order-"))
-    except OSError as error:
-        raise StorageError(f"No temporary folder can be made: {system.explain(error)}.") from error
 
 
 def _new_helper() -> Helper | None:
@@ -742,10 +584,3 @@ def _new_helper() -> Helper | None:
 
 def _surroundings() -> Surroundings:
     return Surroundings(bpy.app.binary_path or None, bpy.app.online_access)
-
-
-def _front_file(folder: JobFolder, job: Job) -> Path | None:
-    front = job.request.views.get(View.FRONT)
-    if front is None:
-        return None
-    return folder.thumbnail if front.file.endswith(".npy") else folder.path / front.file
