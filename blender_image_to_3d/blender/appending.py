@@ -95,5 +95,6 @@ def _remove_libraries(before: set[bpy.types.Library]) -> None:
 
 
 def _unusable(blend: Path) -> StorageError:
-    what = "is gone" if not blend.is_file() else "cannot be read"
-    return StorageError(f"The model that was prepared {what}.", hint="Import it again.")
+    is_there = blend.is_file()
+    message = "The model that was prepared cannot be read." if is_there else "The model that was prepared is gone."
+    return StorageError(message, hint="Import it again.")

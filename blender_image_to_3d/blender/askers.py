@@ -114,7 +114,8 @@ def _modal_operators(window_manager: bpy.types.WindowManager) -> Iterator[tuple[
     for window in window_manager.windows:
         for operator in window.modal_operators:
             if not operator.bl_idname.startswith(_OURS):
-                yield operator.bl_idname, operator.bl_label or operator.name
+                label = operator.bl_label or operator.name
+                yield operator.bl_idname, bpy.app.translations.pgettext_iface(label, "Operator")
 
 
 def _touch(window_manager: bpy.types.WindowManager, view_layer: bpy.types.ViewLayer) -> tuple[object, ...]:

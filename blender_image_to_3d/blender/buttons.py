@@ -13,7 +13,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
 from . import readiness, shifts
-from .texts import tr, tr_report
+from .texts import tr, tr_problem, tr_report
 
 if TYPE_CHECKING:
     from .forms import Chosen
@@ -30,7 +30,7 @@ def _reported(operator: bpy.types.Operator, step: Callable[..., set[str]], *argu
     try:
         return step(*arguments)
     except ImageTo3DError as error:
-        operator.report({"ERROR"}, tr_report(str(error)))
+        operator.report({"ERROR"}, tr_problem(str(error)))
         return {"CANCELLED"}
 
 
@@ -111,7 +111,7 @@ def _what_it_costs(service: str, price: str | None, *, number: int, again: bool)
         sentence = tr("The picture is sent to {service} once more, and that costs {price} again")
     else:
         sentence = tr("The picture is sent to {service}, and that costs {price}. You are asked only once")
-    return sentence.format(number=number, service=service, price=price or tr("money"))
+    return sentence.format(number=number, service=service, price=tr(price) if price else tr("money"))
 
 
 class IMAGE_TO_3D_OT_start(_Buying, bpy.types.Operator):

@@ -8,7 +8,6 @@ Choices are kept as text too, so that they mean the same in every version, whate
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
-from .texts import tr
+from .labels import label_of_choice
+from .texts import CONTEXT, tr
 
 KEPT = "_kept"
 """Ends the name of the hidden text beside a property."""
@@ -64,7 +64,7 @@ class Field:
 
     @property
     def words(self) -> dict[str, str]:
-        return {"name": self.label, "description": self.description}
+        return {"name": self.label, "description": self.description, "translation_context": CONTEXT}
 
 
 @dataclass(frozen=True)
@@ -330,19 +330,7 @@ def _choice(common: dict[str, Any], choices: list[Any], *, is_optional: bool, up
     if set(choices) == {"yes", "no"} and not is_optional:
         return Switch(**common, values=("no", "yes"))
     values = (None, *choices) if is_optional and None not in choices else tuple(choices)
-    return Choice(**common, values=values, labels=tuple(_label(value, upper) for value in values))
-
-
-def _label(value: Any, upper: Sequence[str]) -> str:
-    """Return what a value is called: "smart-topology" is Smart Topology, but "a-pose" is A-Pose."""
-    match value:
-        case None | "":
-            return "None"
-        case bool():
-            return "Yes" if value else "No"
-        case str():
-            return value.upper() if value in upper else re.sub(r"(?<=\w\w)[-_]", " ", value).title()
-    return str(value)
+    return Choice(**common, values=values, labels=tuple(label_of_choice(value, upper) for value in values))
 
 
 def _any_number(common: dict[str, Any], facts: Mapping[str, Any]) -> Field:

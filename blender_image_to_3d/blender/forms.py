@@ -21,6 +21,7 @@ from ..errors import BadOption
 from . import catalog
 from .catalog import Entry
 from .fields import Choice, Field, Maybe, Number, Switch, Text, field_of
+from .texts import CONTEXT, marked
 
 if TYPE_CHECKING:
     from ..models import GenerationRequest
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
 FRONT = "front"
 SIDES = ("back", "left", "right")
 """What a picture may show besides the front."""
+
+_SIDE_WORDS = {
+    "front": (marked("Front Picture"), marked("The picture that shows the front")),
+    "back": (marked("Back Picture"), marked("The picture that shows the back")),
+    "left": (marked("Left Picture"), marked("The picture that shows the left side")),
+    "right": (marked("Right Picture"), marked("The picture that shows the right side")),
+}
+"""What the properties of a side are called, and their tooltips."""
 
 Picture = Path | bpy.types.Image
 Form = bpy.types.PropertyGroup
@@ -376,10 +385,16 @@ def _picture_properties(name: str, side: str) -> dict[str, Any]:
         if getattr(group, image) is not None and getattr(group, path):
             setattr(group, path, "")
 
-    label, description = f"{side.title()} Picture", f"The picture that shows the {side}"
+    label, description = _SIDE_WORDS[side]
     return {
-        path: StringProperty(name=label, description=description, update=path_is_set),
-        image: PointerProperty(name=label, description=description, type=bpy.types.Image, update=image_is_set),
+        path: StringProperty(name=label, description=description, translation_context=CONTEXT, update=path_is_set),
+        image: PointerProperty(
+            name=label,
+            description=description,
+            translation_context=CONTEXT,
+            type=bpy.types.Image,
+            update=image_is_set,
+        ),
     }
 
 

@@ -32,8 +32,11 @@ def hand_over(image: bpy.types.Image, folder: Path, stem: str, scene: bpy.types.
         StorageError: the file cannot be written.
     """
     if image.source in {"MOVIE", "SEQUENCE"}:
-        what = "movie" if image.source == "MOVIE" else "sequence"
-        raise BadPicture(f'"{image.name}" is an image {what}.', hint="Save one of its frames and choose that.")
+        is_movie = image.source == "MOVIE"
+        raise BadPicture(
+            f'"{image.name}" is an image movie.' if is_movie else f'"{image.name}" is an image sequence.',
+            hint="Save one of its frames and choose that.",
+        )
     try:
         if image.source == "VIEWER":
             return _save_view(image, folder / f"{stem}.png", scene or bpy.context.scene)

@@ -13,7 +13,7 @@ from bpy.props import StringProperty
 
 from . import forms, previews, readiness, redraw, shifts
 from .origin import JOB_KEY, PREFIX, root_of
-from .texts import draw_wrapped, tr
+from .texts import CONTEXT, draw_wrapped, tr, tr_problem
 
 if TYPE_CHECKING:
     from .job_rows import Row
@@ -190,6 +190,7 @@ class IMAGE_TO_3D_OT_job_menu(bpy.types.Operator):
 
     bl_idname = "image_to_3d.job_menu"
     bl_label = "More"
+    bl_translation_context = CONTEXT  # Blender's own says what more there is to select
     bl_options = {"INTERNAL"}
     job: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
 
@@ -225,7 +226,7 @@ class IMAGE_TO_3D_PT_history(_Tab, bpy.types.Panel):
         session = shifts.current()
         layout = self.layout
         if session.shelf.problem is not None:
-            draw_wrapped(layout, context, tr(str(session.shelf.problem)))
+            draw_wrapped(layout, context, tr_problem(str(session.shelf.problem)))
             return
         entries = session.shelf.entries(_Page.words)
         if not entries and not _Page.words:

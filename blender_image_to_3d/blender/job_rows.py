@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import Charged
 from ..models import Job, JobState, Problem, View
-from .texts import tr
+from .texts import tr, tr_problem
 
 if TYPE_CHECKING:
     from ..library import JobFolder
@@ -209,13 +209,13 @@ def problem_text(problem: Problem) -> str:
     is_cancelled = problem.kind == "Cancelled"
     match problem.charged:
         case Charged.NO:
-            return tr("Cancelled, nothing was charged") if is_cancelled else tr(problem.message)
+            return tr("Cancelled, nothing was charged") if is_cancelled else tr_problem(problem.message)
         case Charged.MAYBE:
             charge = tr("It may have been charged")
         case Charged.YES:
             charge = tr("It was charged")
-    message = tr("Cancelled; the service may still work on it") if is_cancelled else tr(problem.message)
-    return f"{message.rstrip('.')}. {charge}"
+    message = tr("Cancelled; the service may still work on it") if is_cancelled else tr_problem(problem.message)
+    return tr("{message}. {charge}").format(message=message.rstrip(".。"), charge=charge)
 
 
 def next_steps(row: Row) -> tuple[Step, ...]:

@@ -23,7 +23,7 @@ from ..settings import Settings
 from . import forms, services, shifts
 from .errands import Errand
 from .services import Service
-from .texts import draw_wrapped, tr
+from .texts import CONTEXT, draw_wrapped, tr, tr_error, tr_problem
 
 _BASE_PACKAGE = (__package__ or "").rpartition(".")[0]
 _PROVIDERS = Path(__file__).parent.parent / "providers"
@@ -101,7 +101,7 @@ def _look() -> _Shown:
     try:
         library = str(system.library_folder())
     except ImageTo3DError as error:
-        problem = str(error)
+        problem = tr_problem(str(error))
     else:
         problem = _shown.problem if _shown is not None else ""
     if _shown is None:
@@ -124,7 +124,7 @@ def _choose(**changes: Any) -> None:
     try:
         settings.save(replace(shown.settings, **changes))
     except ImageTo3DError as error:
-        shown.problem = str(error)
+        shown.problem = tr_problem(str(error))
     _look()
 
 
@@ -165,6 +165,7 @@ def _key_property(provider_id: str) -> Any:
     return StringProperty(
         name="Key",
         description="The key of your account at this service. It is kept in a file that only you can open",
+        translation_context=CONTEXT,  # Blender's own keys are those of an animation
         subtype="PASSWORD",
         options={"SKIP_SAVE"},
         get=shown,
@@ -424,7 +425,7 @@ class IMAGE_TO_3D_OT_check_key(_OfService, bpy.types.Operator):
         try:
             services.ask(service)
         except ImageTo3DError as error:
-            service.say(f"{error} {error.hint}".strip(), is_problem=True)
+            service.say(tr_error(error), is_problem=True)
         if bpy.app.background:  # a script waits for the answer
             return self._wait(service)
         _keep_ticking()

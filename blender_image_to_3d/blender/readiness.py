@@ -105,6 +105,7 @@ def _promise(info: ProviderInfo, price: str | None) -> str:
         return tr("Sends the picture to {service}").format(service=info.label)
     from . import preferences
 
+    price = tr(price) if price else None
     balance = preferences.balance_of(info.id)
     if price and balance:
         return tr("{price} (balance {balance})").format(price=_capital(price), balance=balance)

@@ -8,7 +8,19 @@ from __future__ import annotations
 
 import bpy
 
-from . import askers, buttons, form_panels, forms, job_panels, operators, preferences, previews, shifts, sources
+from . import (
+    askers,
+    buttons,
+    form_panels,
+    forms,
+    job_panels,
+    operators,
+    preferences,
+    previews,
+    shifts,
+    sources,
+    translations,
+)
 
 _MODULES = (operators, preferences, shifts, sources, form_panels, buttons, job_panels)
 _command: object | None = None
@@ -16,6 +28,7 @@ _command: object | None = None
 
 def register() -> None:
     global _command
+    translations.register()
     for module in _MODULES:
         for each in module.CLASSES:
             bpy.utils.register_class(each)
@@ -41,6 +54,7 @@ def unregister() -> None:
             bpy.utils.unregister_class(each)
     forms.release()
     previews.release()
+    translations.unregister()
 
 
 def run_command(arguments: list[str]) -> int:

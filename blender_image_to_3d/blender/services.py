@@ -14,7 +14,7 @@ import bpy
 from ..errors import ImageTo3DError, StorageError, Unreachable
 from . import readiness, redraw
 from .errands import Errand
-from .texts import tr
+from .texts import tr, tr_problem
 
 if TYPE_CHECKING:
     from ..keys import Source
@@ -189,7 +189,7 @@ def enter_key(provider_id: str, text: str) -> None:
     try:
         keys.store(service.info, key or None)
     except ImageTo3DError as error:
-        service.say(str(error), is_problem=True)
+        service.say(tr_problem(str(error)), is_problem=True)
     refresh()
     readiness.forget_keys()
     redraw.tabs()
@@ -246,7 +246,7 @@ def _take_answer(service: Service) -> None:
     if outcome.problem is not None:
         is_about_jobs = outcome.problem.exit_status == Unreachable.exit_status  # to resume them, for one
         hint = "" if is_about_jobs else outcome.problem.hint
-        service.say(f"{outcome.problem.message} {hint}".strip(), is_problem=True)
+        service.say(f"{tr_problem(outcome.problem.message)} {tr_problem(hint)}".strip(), is_problem=True)
         return
     service.balance = outcome.balance
     good = tr("The key is good") if service.info.needs_key else tr("It answers")

@@ -27,7 +27,7 @@ from .job_rows import Row, Stage, UsualTimes, front_file, state_text
 from .orderings import Ordering, Readers, chosen_from
 from .origin import JOB_KEY, root_of
 from .shelf import Shelf
-from .texts import tr_report
+from .texts import tr_problem, tr_report
 
 Report = tuple[str, str]
 """The level and the text of what Blender shows in its status bar."""
@@ -443,7 +443,7 @@ class Session:
         row.stage = Stage.STOPPED
         row.problem = problem
         if problem is not None and not redraw.is_tab_visible():
-            self._say("WARNING", f"{row.title}: {tr_report(problem.message)}")
+            self._say("WARNING", f"{row.title}: {tr_problem(problem.message)}")
 
     def _import(self, row: Row) -> None:
         """Have the child Blender make a .blend of it, where one can be started."""

@@ -17,7 +17,7 @@ from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
 from . import clipboard, redraw, viewport
 from .clipboard import clipboard_has_picture
-from .texts import tr
+from .texts import tr, tr_error
 
 _SUFFIXES = tuple(suffix for each in PictureFormat for suffix in each.suffixes)
 _SIDES = (
@@ -121,7 +121,7 @@ class _Chooser:
         try:
             self.choose(context)
         except ImageTo3DError as error:
-            self.report({"ERROR"}, f"{error} {error.hint}".strip())
+            self.report({"ERROR"}, tr_error(error))
             return {"CANCELLED"}
         redraw.tabs()
         return {"FINISHED"}
@@ -295,7 +295,7 @@ class IMAGE_TO_3D_OT_drop_pictures(bpy.types.Operator):
                 files = [{"name": path.name} for path in paths]
                 return bpy.ops.image_to_3d.import_pictures("INVOKE_DEFAULT", directory=self.directory, files=files)
         except ImageTo3DError as error:
-            self.report({"ERROR"}, f"{error} {error.hint}".strip())
+            self.report({"ERROR"}, tr_error(error))
             return {"CANCELLED"}
         redraw.tabs()
         return {"FINISHED"}

@@ -9,17 +9,40 @@ from functools import lru_cache
 import blf
 import bpy
 
+from ..errors import ImageTo3DError
+from . import translations
+
+CONTEXT = translations.CONTEXT
+"""Of our texts: Blender translates them as we say, although it has some of the words itself, with other meanings."""
+
 _MARGINS = 52.0
 """Of a region on both sides of a panel's content, with the tabs, in pixels at resolution scale 1."""
 _ICON = 24.0
 _NO_SPACES = r"\u2e80-\u9fff\uac00-\ud7af\uff00-\uffef"
-_PIECES = re.compile(rf"\s*(?:[{_NO_SPACES}]|[^\s/\\{_NO_SPACES}]+[/\\]?|[/\\])")
-"""What a line may end after: words, parts of a path, and each sign of the languages that write without spaces."""
+_NEVER_FIRST = "、。，．：；？！）」』】”"
+_PIECES = re.compile(rf"[ \n]*(?:[{_NO_SPACES}]|[^ \n/\\{_NO_SPACES}]+[/\\]?|[/\\])[{_NEVER_FIRST}]*")
+"""What a line may end after: words, parts of a path, and most signs of the languages that write without spaces. Not a
+space that does not break: French has one before a colon."""
 
 
 def tr(text: str) -> str:
     """Return a text of the interface in the language that the user reads."""
-    return bpy.app.translations.pgettext_iface(text)
+    return bpy.app.translations.pgettext_iface(text, CONTEXT)
+
+
+def marked(text: str) -> str:
+    """Return a text as it is. It is translated where it is shown, and the translations know of it because of this."""
+    return text
+
+
+def tr_problem(sentence: str) -> str:
+    """Return a sentence of the core, which may hold names and numbers, in the language that the user reads."""
+    return translations.of_sentence(sentence)
+
+
+def tr_error(error: ImageTo3DError) -> str:
+    """Return what is wrong, and what to do about it, in the language that the user reads."""
+    return f"{tr_problem(str(error))} {tr_problem(error.hint)}".strip()
 
 
 def tr_report(text: str) -> str:
