@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Inside the Blender of a test: does what the test asks for, between two events, and says what came of it.
 
-blender --python agent.py -- SOCKET. One JSON object a line: {"eval": expression}, {"run": statements} or
-{"hover": [window, x, y]}; one line comes back: {"value": …} or {"error": traceback}.
+blender --python agent.py -- SOCKET. Lines of JSON come in: {"eval": expression}, {"run": statements},
+{"hover": [window, x, y]} or {"panels": how their names begin}. One goes back: {"value": …} or {"error": traceback}.
 """
 
 from __future__ import annotations
@@ -13,15 +13,18 @@ import select
 import socket
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import bpy
 
 Question = dict[str, Any]
 _TICK_SECONDS = 0.004
+_PATIENCE_SECONDS = 10.0
 SCREEN_HEIGHT = 900
+ADDON = "bl_ext.user_default.blender_image_to_3d"
 _mouse = (0, 0)
+_timers: list[Callable[[], float | None]] = []
 
 
 class AGENT_OT_mouse(bpy.types.Operator):
@@ -50,6 +53,56 @@ def area_of(kind: str, window: int = 0) -> bpy.types.Area | None:
 def region_of(kind: str, area: str = "VIEW_3D", window: int = 0) -> bpy.types.Region | None:
     found = area_of(area, window)
     return found and next((region for region in found.regions if region.type == kind), None)
+
+
+def registered(name: str) -> dict[str, list[str]]:
+    """Return what Blender knows by a name: classes, handlers, running timers, what is drawn in menus and headers."""
+    classes = [each for each in dir(bpy.types) if name.upper() in each]
+    handlers = [
+        f"{kind}: {_origin(each)}"
+        for kind in dir(bpy.app.handlers)
+        if isinstance(listed := getattr(bpy.app.handlers, kind), list)
+        for each in listed
+        if name in _origin(each)
+    ]
+    timers = [_origin(each) for each in _timers if name in _origin(each) and bpy.app.timers.is_registered(each)]
+    drawn = [
+        f"{panel.__name__}: {_origin(each)}"
+        for base in (bpy.types.Menu, bpy.types.Header)
+        for panel in base.__subclasses__()
+        for each in getattr(getattr(panel, "draw", None), "_draw_funcs", ())
+        if name in _origin(each)
+    ]
+    return {"classes": classes, "handlers": sorted(handlers), "timers": sorted(timers), "drawn": sorted(drawn)}
+
+
+def _origin(function: Any) -> str:
+    return f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+
+
+def _notice_timers() -> None:
+    """Keep what is registered from now on: Blender lists none."""
+    register = bpy.app.timers.register
+
+    def register_and_tell(function: Callable[[], float | None], **words: Any) -> None:
+        if function not in _timers:
+            _timers.append(function)
+        register(function, **words)
+
+    bpy.app.timers.register = register_and_tell
+
+
+def redraw() -> None:
+    for window in windows():
+        for area in window.screen.areas:
+            area.tag_redraw()
+
+
+def view_of(window: int = 0) -> bpy.types.RegionView3D:
+    """Return from where the viewport looks."""
+    area = area_of("VIEW_3D", window)
+    assert area is not None
+    return area.spaces.active.region_3d
 
 
 @contextlib.contextmanager
@@ -84,6 +137,11 @@ def places(window: int = 0) -> list[dict[str, Any]]:
     ]
 
 
+def modal_operators() -> list[str]:
+    """Return the operators that take events now, in all windows."""
+    return [operator.bl_idname for window in windows() for operator in window.modal_operators]
+
+
 def mouse_of(window: int) -> tuple[int, int]:
     """Return where Blender believes the mouse to be, from the window's bottom left."""
     with bpy.context.temp_override(window=windows()[window]):
@@ -105,13 +163,58 @@ def button_under_mouse(window: int = 0) -> dict[str, str] | None:
 
 def _active_button() -> dict[str, str] | None:
     if bpy.ops.ui.copy_python_command_button.poll():
+        kept = bpy.context.window_manager.clipboard
         bpy.ops.ui.copy_python_command_button()
         command = bpy.context.window_manager.clipboard
+        bpy.context.window_manager.clipboard = kept
         return {"operator": command.removeprefix("bpy.ops.").partition("(")[0], "whole": command}
     if found := bpy.context.property:
         owner, path, index = found
         return {"prop": path.rpartition(".")[2], "whole": f"{owner!r}.{path}[{index}]"}
     return None
+
+
+class Spy:
+    """Keeps what panels say whenever they are drawn."""
+
+    drawn: dict[str, list[dict[str, Any]]] = {}
+
+    @classmethod
+    def watch(cls, prefixes: list[str]) -> None:
+        """Look over the shoulder of the panels and preferences that are there now."""
+        for panel in [*_subclasses(bpy.types.Panel), *_subclasses(bpy.types.AddonPreferences)]:
+            is_ours = panel.__name__.startswith(tuple(prefixes)) and hasattr(panel, "draw")
+            if is_ours and "is_spied_on" not in vars(panel):
+                cls._look_over(panel)
+
+    @classmethod
+    def _look_over(cls, panel: type) -> None:
+        draw = panel.draw
+
+        def draw_and_tell(self: bpy.types.Panel, context: bpy.types.Context) -> None:
+            draw(self, context)
+            cls.drawn[panel.__name__] = self.layout.introspect()
+
+        panel.draw = draw_and_tell
+        panel.is_spied_on = True
+
+    @classmethod
+    def said(cls) -> dict[str, list[dict[str, str]]]:
+        """Return what each panel drew, from the top: texts, and calls or properties of its buttons."""
+        return {name: list(_leaves(layout)) for name, layout in cls.drawn.items()}
+
+
+def _subclasses(base: type) -> Iterator[type]:
+    for each in base.__subclasses__():
+        yield each
+        yield from _subclasses(each)
+
+
+def _leaves(items: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
+    for item in items:
+        if "draw_string" in item:
+            yield {"text": item["draw_string"], "whole": item.get("operator") or item.get("rna", "")}
+        yield from _leaves(item.get("items", []))
 
 
 class Conversation:
@@ -122,6 +225,7 @@ class Conversation:
         self._heard = b""
         self._waiting: Question | None = None
         self._has_arrived = False
+        self._ticks = 0
 
     def hear(self) -> bool:
         """Take what came in, and return whether anybody is still there."""
@@ -141,12 +245,14 @@ class Conversation:
         except Exception:  # noqa: BLE001 - whatever the test did wrong, the test shall hear of it
             is_done, answer = True, {"error": traceback.format_exc()}
         if is_done:
-            self._waiting = None
+            self._waiting, self._has_arrived, self._ticks = None, False, 0
             self.connection.sendall(json.dumps(answer, default=repr).encode() + b"\n")
 
     def _answer(self, question: Question) -> tuple[bool, Any]:
         if "hover" in question:
             return self._hover(*question["hover"])
+        if "panels" in question:
+            return self._listen(question["panels"])
         if "eval" in question:
             return True, eval(question["eval"], SPACE)
         exec(question["run"], SPACE)
@@ -154,15 +260,31 @@ class Conversation:
 
     def _hover(self, window: int, x: int, y: int) -> tuple[bool, Any]:
         """Answer when the move has reached Blender, and Blender's handlers have seen it."""
-        if not self._has_arrived:
-            left, top = origin(window)
-            self._has_arrived = mouse_of(window) == (x - left, windows()[window].height - 1 - (y - top))
-            return False, None
-        self._has_arrived = False
-        return True, button_under_mouse(window)
+        self._ticks += 1
+        if self._has_arrived:
+            return True, button_under_mouse(window)
+        left, top = origin(window)
+        expected, found = (x - left, windows()[window].height - 1 - (y - top)), mouse_of(window)
+        assert self._ticks * _TICK_SECONDS < _PATIENCE_SECONDS, f"the mouse is not at {expected} but at {found}"
+        self._has_arrived = found == expected
+        return False, None
+
+    def _listen(self, prefixes: list[str]) -> tuple[bool, Any]:
+        """Answer when the panels have been drawn anew; if none are within a second, there are none."""
+        self._ticks += 1
+        if self._ticks > 1:
+            return bool(Spy.drawn) or self._ticks * _TICK_SECONDS > 1, Spy.said()
+        Spy.watch(prefixes)
+        Spy.drawn.clear()
+        for window in windows():
+            for area in window.screen.areas:
+                for region in area.regions:
+                    if region.type == "UI" or (area.type, region.type) == ("PREFERENCES", "WINDOW"):
+                        region.tag_redraw()
+        return False, None
 
 
-def _listen(path: str) -> None:
+def _serve(path: str) -> None:
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
     server.listen()
@@ -184,4 +306,5 @@ def _listen(path: str) -> None:
 
 SPACE = globals()
 bpy.utils.register_class(AGENT_OT_mouse)
-_listen(sys.argv[sys.argv.index("--") + 1])
+_notice_timers()
+_serve(sys.argv[sys.argv.index("--") + 1])

@@ -6,15 +6,18 @@ scripts/test says where the root with Blender is (BLENDER_ROOT), and the zip (EX
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..conftest import draw_disc
 from .machine import Machine
 from .window import Window
 
@@ -27,16 +30,34 @@ def _temporary_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def installed_home() -> Iterator[Path]:
-    """A home in which Blender has the extension, installed and enabled as its manual says."""
-    folder = _temporary_folder()
+def installed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which Blender has the extension, installed and enabled as its manual says; made once for a run."""
+    if "EXTENSION_ZIP" not in os.environ:
+        pytest.fail("these tests are run by: scripts/test --only window-4.3.2")
+    of_this_run = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        of_this_run = of_this_run.parent
+    home = of_this_run / "installed"
+    with (of_this_run / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not home.exists():
+            folder = _temporary_folder()
+            _install(folder)
+            shutil.move(folder / "home", home)
+            shutil.rmtree(folder)
+    return home
+
+
+def _install(folder: Path) -> None:
     archive = shutil.copy(os.environ["EXTENSION_ZIP"], folder)
     with Machine(Path(os.environ["BLENDER_ROOT"]), folder) as machine:
         command = ("blender", "--command", "extension", "install-file", "-r", "user_default", "--enable", archive)
         said = machine.run(*command)
-        assert "blender_image_to_3d" in said or "Installed" in said, said
-    yield folder / "home"
-    shutil.rmtree(folder)
+        assert 'Installed "blender_image_to_3d"' in said, said
+        # So that all others find the shaders compiled, which takes ten seconds.
+        window = Window(machine, "first")
+        window.open_tab()
+        window.close()
 
 
 @pytest.fixture
@@ -61,6 +82,7 @@ def open_window(machine: Machine, request: pytest.FixtureRequest) -> Iterator[Op
 
     yield open_one
     for window in opened:
+        window.look_away()
         window.picture(window.name)
         window.close()
 
@@ -69,3 +91,23 @@ def open_window(machine: Machine, request: pytest.FixtureRequest) -> Iterator[Op
 def window(open_window: OpenWindow) -> Window:
     """One window, with everything as Blender has it at first."""
     return open_window()
+
+
+@pytest.fixture
+def cup(machine: Machine) -> Path:
+    """A picture in a folder of its own, in the user's home."""
+    folder = machine.home / "pictures"
+    folder.mkdir()
+    return draw_disc(folder / "cup.png", (200, 40, 40))
+
+
+@pytest.fixture
+def services() -> Iterator[ExitStack]:
+    """Where a test enters the services that it starts."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what waits longest, beside which the others can work."""
+    items.sort(key=lambda item: "auto_save" not in item.name)

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +25,11 @@ mount -t proc proc "$root/proc"; mount -t sysfs sys "$root/sys"; mount --rbind /
 mount -t tmpfs tmpfs "$root/tmp"; mkdir -p "$root$folder"; mount --bind "$folder" "$root$folder"
 exec chroot "$root" bash -c 'echo ready; cat; exit'
 """
+
+
+def patience() -> float:
+    """Return how many times as long as usual everything may take: others may work on this computer too."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Machine:
             "XDG_RUNTIME_DIR": "/tmp",
         }
         words = [f"{name}={value}" for name, value in {**usual, **environment}.items()]
-        enter = ["nsenter", f"--target={self._inside}", "--mount", "--pid", "--root", "--wd=/", "env", "-i"]
+        enter = ["nsenter", f"--target={self._inside}", "--mount", "--pid", "--root", "--wd", "env", "-i"]
         return subprocess.Popen([*enter, *words, *map(str, command)], **how)
 
     def run(self, *command: str | Path, **environment: str) -> str:
@@ -82,7 +88,7 @@ class Machine:
         with self.start(
             *command, environment=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
-            output, _ = process.communicate(timeout=120)
+            output, _ = process.communicate(timeout=300)
         assert process.returncode == 0, f"{command}: {output}"
         return str(output)
 
@@ -93,7 +99,7 @@ class Machine:
     def processes(self) -> list[Process]:
         """Return what runs now; what has ended and only waits to be noticed does not."""
         found = []
-        for folder in Path(f"/proc/{self._inside}/root/proc").glob("[0-9]*"):
+        for folder in (self.files / "proc").glob("[0-9]*"):
             try:
                 command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
             except OSError:  # it ended meanwhile
@@ -101,6 +107,25 @@ class Machine:
             if command:
                 found.append(Process(int(folder.name), command))
         return sorted(found, key=lambda process: process.pid)
+
+    @property
+    def files(self) -> Path:
+        """Return the root of its files as they are seen from outside."""
+        return Path(f"/proc/{self._inside}/root")
+
+    def files_with(self, secret: str) -> list[Path]:
+        """Return the files that hold a secret, of all that this user has written: logs and temporary ones as well."""
+        own = [*self.folder.rglob("*"), *(self.files / "tmp").rglob("*")]
+        return [path for path in own if path.is_file() and secret.encode() in path.read_bytes()]
+
+    def wait_until(self, is_so: Callable[[], bool], seconds: float) -> None:
+        """Wait for something that no Blender is asked about."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < deadline, (
+                f"this did not happen within {seconds} s; now there are {self.processes()}"
+            )
+            time.sleep(0.1)
 
     def screen(self) -> Screen:
         """Return one more screen."""
@@ -131,7 +156,7 @@ class Screen:
 
     def is_on(self) -> bool:
         """Wait for the server, and return whether it has the display; another one may."""
-        socket = Path(f"/proc/{self.machine._inside}/root/tmp/.X11-unix/X{self.name[1:]}")
+        socket = self.machine.files / "tmp" / ".X11-unix" / f"X{self.name[1:]}"
         while self._server.poll() is None:
             if socket.exists():
                 time.sleep(0.1)

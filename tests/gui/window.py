@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,11 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .machine import HEIGHT, WIDTH, Machine, Screen
+from .machine import HEIGHT, WIDTH, Machine, Screen, patience
 
 AGENT = Path(__file__).with_name("agent.py")
 TAB = "Image to 3D"
-_START_SECONDS = 60
+PANELS = ["IMAGE_TO_3D_PT_", "ImageTo3DPreferences"]
+_START_SECONDS, _ANSWER_SECONDS = 60, 60
 # Pixels at a scale of 1: how high a row of buttons is, how far the widest is from the edge of its region, what lies
 # between two buttons at least, how narrow a button can be, and how wide the tabs of the sidebar are.
 _ROW, _MARGIN, _GAP, _NARROWEST, _TAB_BAR = 20, 11, 5, 14, 22
@@ -57,7 +59,11 @@ class Box(NamedTuple):
 
     @property
     def middle(self) -> tuple[int, int]:
-        return (self.left + self.right) // 2, (self.top + self.bottom) // 2
+        return self.at(0.5, 0.5)
+
+    def at(self, across: float, down: float) -> tuple[int, int]:
+        """Return a place inside by its share of the width and of the height."""
+        return round(self.left + (self.right - self.left) * across), round(self.top + (self.bottom - self.top) * down)
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,13 @@ class Window:
         look: Look = AS_BLENDER_COMES,
         file: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        **settings: Any,
     ) -> None:
+        """settings: what the user has chosen, such as `agreed`: the providers of which they know that they cost."""
+        if settings:
+            chosen = machine.home / ".local" / "share" / "image_to_3d.settings.json"
+            chosen.parent.mkdir(parents=True, exist_ok=True)
+            chosen.write_text(json.dumps(settings))
         self.machine = machine
         self.screen: Screen = machine.screen()
         self.name = name
@@ -140,16 +152,16 @@ class Window:
         self.rest()
 
     def _connect(self, path: Path) -> None:
-        deadline = time.monotonic() + _START_SECONDS
+        started = time.monotonic()
         while True:
             self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.settimeout(60)
+            self._socket.settimeout(_ANSWER_SECONDS * patience())
             try:
                 self._socket.connect(str(path))
                 break
             except OSError:
                 self._socket.close()
-                if self.process.poll() is not None or time.monotonic() > deadline:
+                if self.process.poll() is not None or time.monotonic() - started > _START_SECONDS * patience():
                     raise Gone(f"Blender did not start:\n{self.output()}") from None
                 time.sleep(0.02)
         self._answers = self._socket.makefile("rb")
@@ -159,19 +171,28 @@ class Window:
         """Leave Blender without saving."""
         # Not at once: the agent has to answer first.
         self.run("bpy.app.timers.register(lambda: bpy.ops.wm.quit_blender() and None, first_interval=0.01)")
-        self.process.wait(30)
-        self._socket.close()
+        self._hang_up()
 
     def kill(self) -> None:
         """Let Blender die as in a crash."""
         self.machine.kill(self.pid)
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         self.process.wait(30)
+        self._answers.close()
         self._socket.close()
 
     def close(self) -> None:
+        """Whatever happened, leave nothing behind."""
         if self.process.poll() is None:
             self.kill()
         self.screen.turn_off()
+
+    @property
+    def library(self) -> Path:
+        """The folder of the user's jobs."""
+        return self.machine.home / ".local" / "share" / "image_to_3d"
 
     def output(self) -> str:
         """Return what Blender printed."""
@@ -205,20 +226,42 @@ class Window:
             raise AssertionError(f"Blender could not answer {question}:\n{answer['error']}")
         return answer["value"]
 
-    def wait_until(self, expression: str, seconds: float = 10) -> Any:
-        """Wait until a Python expression is true in Blender, and return its value."""
-        deadline = time.monotonic() + seconds
+    def wait_until(
+        self, expression: str, seconds: float = 10, meanwhile: Callable[[], object] = lambda: time.sleep(0.05)
+    ) -> Any:
+        """Wait until a Python expression is true in Blender, and return its value; do something meanwhile."""
+        started = time.monotonic()
         while not (value := self.ask(expression)):
-            if time.monotonic() > deadline:
-                raise self._failure(f"After {seconds} s this is still {value!r}: {expression}")
-            time.sleep(0.05)
+            if (waited := time.monotonic() - started) > seconds * patience():
+                raise self._failure(f"After {waited:.0f} s this is still {value!r}: {expression}")
+            meanwhile()
         return value
 
     def _failure(self, sentence: str) -> AssertionError:
-        path = self.picture("failure")
+        path = self.picture(f"{self.name}-failure")
         return AssertionError(f"{sentence}\nThe window: {path}\nBlender said:\n{self.output()}")
 
     # Looking.
+
+    def texts(self) -> list[str]:
+        """Return all that the panels of the add-on say now, from the top, also where one would have to scroll."""
+        return [leaf["text"] for leaves in self.panels().values() for leaf in leaves if leaf["text"]]
+
+    def panels(self) -> dict[str, list[dict[str, str]]]:
+        """Return what each open panel of the add-on draws now: the "text" of each item, the "whole" of its button."""
+        return self._exchange({"panels": PANELS})  # type: ignore[no-any-return]
+
+    def wait_for_text(self, pattern: str, seconds: float = 10) -> str:
+        """Wait until the panels say what a regular expression matches, and return that line."""
+        started = time.monotonic()
+        while True:
+            texts = self.texts()
+            for text in texts:
+                if re.search(pattern, text):
+                    return text
+            if (waited := time.monotonic() - started) > seconds * patience():
+                raise self._failure(f"After {waited:.0f} s no panel says {pattern!r}, but {texts}")
+            time.sleep(0.1)
 
     def picture(self, name: str, box: Box | None = None) -> Path:
         """Keep what the screen shows."""
@@ -228,6 +271,12 @@ class Window:
         """Return where a region lies on the screen."""
         left, top, width, height = self.ask(f"box_on_screen({region!r}, {area!r}, {window})")
         return Box(left, top, left + width, top + height)
+
+    def look_away(self) -> None:
+        """Take the mouse to where it points at nothing."""
+        if self.process.poll() is None and not self.ask("bool(modal_operators())"):
+            self.move(*self.box_of("WINDOW").at(0.3, 0.8))
+            self.rest(0.5)
 
     def rest(self, seconds: float = 0.25) -> None:
         """Let Blender draw."""
@@ -281,6 +330,17 @@ class Window:
         self.rest()
         return self.box_of()
 
+    def sidebar(self) -> Box:
+        """Return where the panels are: without the tabs at the right."""
+        box = self.box_of()
+        return box._replace(right=box.right - round(_TAB_BAR * self.look.scale))
+
+    def _things(self, box: Box) -> list[Box]:
+        """Return what is drawn in a part of the screen, while nothing there is under the mouse."""
+        self.move(box.left + 2, box.bottom - 2)
+        self.rest(0.15)
+        return list(_things(self.screen.pixels(), box, self.look.scale))
+
     def resize_sidebar(self, width: int) -> None:
         """Drag its edge until it is about so wide."""
         box = self.box_of()
@@ -289,6 +349,22 @@ class Window:
         self.rest()
 
     # What takes several steps.
+
+    def fill_form(self, picture: Path, provider: str, **options: Any) -> None:
+        """Fill in the form of the sidebar without the mouse, where filling it in is not what is tested."""
+        lines = [f"form.picture_path = {str(picture)!r}", f"form.provider = {provider!r}"]
+        lines += [f"form.options.{provider}.{name} = {value!r}" for name, value in options.items()]
+        self.wait_until("hasattr(bpy.context.scene, 'image_to_3d')")
+        self.run("\n".join(["form = bpy.context.scene.image_to_3d", *lines, "redraw()"]))
+        self.rest()
+
+    def select(self, *names: str) -> None:
+        """Select objects, and nothing else, without the mouse; the last one becomes the active one."""
+        self.call(
+            "for each in bpy.context.view_layer.objects:\n    each.select_set(each.name in " + repr(names) + ")\n"
+            f"bpy.context.view_layer.objects.active = bpy.data.objects[{names[-1]!r}]\n"
+            "bpy.ops.ed.undo_push(message='Select')"
+        )
 
     def search(self, words: str) -> None:
         """Start an operator from the search menu."""
@@ -318,6 +394,34 @@ class Window:
         self.type(text)
         self.key("Return")
         self.rest()
+
+    def choose(self, number: int, **which: Any) -> None:
+        """Choose from a list that a button opens; the first is 1."""
+        self.click(**which)
+        self.rest(0.4)
+        self.key(str(number))
+        self.rest()
+
+    def toggle(self, panel: str) -> None:
+        """Open or close a panel, known by the name of its class, at its header."""
+        is_open = panel in self.panels()
+        box = self.sidebar()
+        nothing = [
+            thing.middle[1]
+            for thing in self._things(box)
+            if thing.left < box.left + 60 * self.look.scale and self.hovered(*thing.middle) is None
+        ]
+        for y in dict.fromkeys(nothing):
+            before = self.panels().keys()
+            self.click_at(box.left + round(30 * self.look.scale), y)
+            self.rest(0.3)
+            after = self.panels().keys()
+            if (panel in after) is not is_open:
+                return
+            if before != after:  # it was another one's header
+                self.click_at(box.left + round(30 * self.look.scale), y)
+                self.rest(0.3)
+        raise self._failure(f"The header of {panel} cannot be seen")
 
     # Buttons.
 
@@ -351,7 +455,8 @@ class Window:
             if fits(button) and self.hovered(*place, window) == button:
                 return place
         known.clear()
-        for place, button in self._seen_while_scrolling(*where):
+        guess = self._guess(operator, prop, having) if where == ("UI", "VIEW_3D", 0) else 0.0
+        for place, button in self._seen_while_scrolling(*where, guess):
             if fits(button):
                 return place
         raise self._failure(f"There is no button for {operator or prop} {having} in {area} {region}")
@@ -371,9 +476,18 @@ class Window:
         """Return the buttons that can be seen now, each once."""
         return list(dict.fromkeys(button for _, button in self._seen(region, area, window) if button))
 
-    def _seen_while_scrolling(self, region: str, area: str, window: int) -> Iterator[tuple[Place, Button | None]]:
+    def _guess(self, operator: str, prop: str, having: str) -> float:
+        """Return about how far down in the sidebar a button is, from what its panels say that they draw."""
+        leaves = [leaf["whole"] for leaves in self.panels().values() for leaf in leaves]
+        begins, holds = (f"bpy.ops.{operator}(", having) if operator else ("", f".{prop}[")
+        places = [number for number, whole in enumerate(leaves) if whole.startswith(begins) and holds in whole]
+        return places[0] / len(leaves) if places else 0.0
+
+    def _seen_while_scrolling(
+        self, region: str, area: str, window: int, guess: float
+    ) -> Iterator[tuple[Place, Button | None]]:
         """Look at a region, first as it is, then page by page from its top."""
-        yield from self._seen(region, area, window)
+        yield from self._seen(region, area, window, guess)
         middle = self.box_of(region, area, window).middle
         self._scroll(middle, -100)
         for _ in range(_MOST_PAGES):
@@ -389,14 +503,15 @@ class Window:
         self.screen.does(f"click --repeat {abs(notches)} --delay 5 {5 if notches > 0 else 4}", "sleep 0.3")
         return bool((before != self.screen.pixels()[:, x - 10 : x + 10]).any())
 
-    def _seen(self, region: str, area: str, window: int) -> Iterator[tuple[Place, Button | None]]:
-        """Rest the mouse on all that could be a button: first once on each, then at its ends and in between."""
-        box = self.box_of(region, area, window)
-        if (region, area) == ("UI", "VIEW_3D"):
-            box = box._replace(right=box.right - round(_TAB_BAR * self.look.scale))
-        self.move(box.left + 2, box.bottom - 2)
-        self.rest(0.15)
-        things = list(_things(self.screen.pixels(), box, self.look.scale))
+    def _seen(self, region: str, area: str, window: int, guess: float = 0.0) -> Iterator[tuple[Place, Button | None]]:
+        """Rest the mouse on all that could be a button: first once on each, then at its ends and in between.
+
+        guess: where to begin, as a share of all.
+        """
+        box = self.sidebar() if (region, area, window) == ("UI", "VIEW_3D", 0) else self.box_of(region, area, window)
+        things = self._things(box)
+        order = sorted(range(len(things)), key=lambda number: abs(number - guess * len(things)))
+        things = [things[number] for number in order]
         known = self._known.setdefault((region, area, window), {})
 
         def look(x: int, y: int) -> Button | None:

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job that takes a while, and what an artist does meanwhile: work, change their mind, open another file, quit."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from ..conftest import draw_disc
+from .conftest import OpenWindow
+from .services import SlowLab, SlowMeshy
+from .window import Window
+
+OBJECTS = "sorted(each.name for each in bpy.data.objects)"
+SELECTED = "[each.name for each in bpy.context.view_layer.objects.selected]"
+FACTORY = ["Camera", "Cube", "Light"]
+ARRIVED = "'cup' in bpy.data.objects"
+IDLE = "not modal_operators()"
+AT_WORK = r"left\)"
+
+
+def start(window: Window, picture: Path, provider: str, **options: object) -> None:
+    """Fill in the form, and press Generate."""
+    window.open_tab()
+    window.fill_form(picture, provider, **options)
+    window.click(operator="image_to_3d.start")
+
+
+def test_progress_moves_while_the_artist_works(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    meshy = services.enter_context(SlowMeshy(20))
+    window = open_window(environment=meshy.environment, agreed=[meshy.provider])
+    start(window, cup, meshy.provider)
+    first = window.wait_for_text(r"\b[1-9]\d? ?%", 20)
+    window.select("Cube")
+    window.move(*window.box_of("WINDOW").middle)
+    window.key("g", "x", "2", "Return")
+    assert window.ask("bpy.data.objects['Cube'].location.x") == 2
+    window.key("ctrl+z")
+    assert window.ask("bpy.data.objects['Cube'].location.x") == 0
+    window.key("ctrl+shift+z")
+    assert window.ask("bpy.data.objects['Cube'].location.x") == 2
+    window.key("Tab")
+    window.wait_until("bpy.context.view_layer.objects.active.mode == 'EDIT'")
+    window.picture("progress")
+    window.key("Tab")
+    window.wait_until("bpy.context.view_layer.objects.active.mode == 'OBJECT'")
+    window.wait_until(ARRIVED, 60, meanwhile=window.orbit)
+    assert meshy.shares == sorted(meshy.shares)
+    assert percent(first) < 100
+    assert window.ask(SELECTED) == ["Cube"], "the artist has done something else since"
+    assert window.ask("bpy.data.objects['Cube'].location.x") == 2
+    assert meshy.billable == 1
+    assert meshy.complaints == []
+
+
+def percent(text: str) -> int:
+    found = re.search(r"(\d+) ?%", text)
+    assert found is not None
+    return int(found[1])
+
+
+def test_seconds_count_where_nobody_knows_the_progress(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    lab = services.enter_context(SlowLab(20))
+    window = open_window(environment=lab.environment, agreed=[lab.provider])
+    start(window, cup, lab.provider)
+    window.wait_for_text(r"about 0:\d\d left", 15)
+    texts = window.texts()
+    assert not [text for text in texts if "%" in text], "nobody knows how much is done"
+    clock = next(text for text in texts if re.fullmatch(r"0:\d\d", text))
+    time.sleep(1.2)
+    later = next(text for text in window.texts() if re.fullmatch(r"0:\d\d", text))
+    assert later > clock
+    window.wait_until(ARRIVED, 60)
+    assert window.ask(SELECTED) == ["cup"], "nothing else was touched since"
+    assert lab.complaints == []
+
+
+def test_cancel_says_that_the_service_may_go_on(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    lab = services.enter_context(SlowLab())
+    window = open_window(environment=lab.environment, agreed=[lab.provider])
+    start(window, cup, lab.provider)
+    window.wait_for_text(AT_WORK, 15)
+    window.click(operator="image_to_3d.cancel")
+    window.wait_for_text("Cancelled; the service may still work on it", 15)
+    window.wait_until(IDLE, 5)
+    lab.finish()
+    window.rest(1)
+    assert window.ask(OBJECTS) == FACTORY
+    # What was paid for can still be had.
+    window.click(operator="image_to_3d.resume")
+    window.wait_until(ARRIVED, 40)
+    assert lab.billable == 1
+
+
+def test_what_waits_is_cancelled_for_nothing(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    lab = services.enter_context(SlowLab())
+    window = open_window(environment=lab.environment, agreed=[lab.provider], jobs_at_once=1)
+    start(window, cup, lab.provider)
+    window.wait_for_text(AT_WORK, 15)
+    window.fill_form(draw_disc(cup.with_name("plate.png"), (40, 40, 200)), lab.provider)
+    window.click(operator="image_to_3d.start")
+    window.wait_for_text("Waiting for a free place", 15)
+    window.picture("waits")
+    plate = next(path.parent.name for path in window.library.glob("*/job.json") if "plate" in path.parent.name)
+    window.click(operator="image_to_3d.cancel", having=plate)
+    window.wait_for_text("Cancelled, nothing was charged", 10)
+    lab.finish()
+    window.wait_until(ARRIVED, 40)
+    window.wait_until(IDLE, 5)
+    assert lab.billable == 1
+    assert "plate" not in window.ask(OBJECTS)
+
+
+def test_another_file_is_opened_meanwhile(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    lab = services.enter_context(SlowLab())
+    window = open_window(environment=lab.environment, agreed=[lab.provider])
+    other = window.machine.home / "other.blend"
+    window.call(f"bpy.ops.wm.save_as_mainfile(filepath={str(other)!r}, copy=True)")
+    start(window, cup, lab.provider)
+    window.wait_for_text(AT_WORK, 15)
+    window.call(f"bpy.ops.wm.open_mainfile(filepath={str(other)!r})")
+    window.wait_until(f"bpy.data.filepath == {str(other)!r}")
+    # The jobs go on, and so does their list.
+    window.open_tab()
+    window.wait_for_text(AT_WORK, 5)
+    lab.finish()
+    window.wait_for_text("Done, not imported yet", 30)
+    assert window.ask(OBJECTS) == FACTORY, "this file has not asked for it"
+    window.click(operator="image_to_3d.import_result")
+    window.wait_until(ARRIVED, 30)
+
+
+def test_quit_meanwhile_and_find_it_in_the_history(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    lab = services.enter_context(SlowLab())
+    window = open_window(environment=lab.environment, agreed=[lab.provider])
+    start(window, cup, lab.provider)
+    window.wait_for_text(AT_WORK, 15)
+    window.quit()
+    lab.finish()
+    window.machine.wait_until(lambda: states(window) == ["ready"], 30)
+    window.start()
+    window.open_tab()
+    assert window.ask(OBJECTS) == FACTORY
+    window.toggle("IMAGE_TO_3D_PT_history")
+    window.wait_for_text("^cup$")
+    window.picture("history")
+    window.click(operator="image_to_3d.import_result")
+    window.wait_until(ARRIVED, 30)
+    assert lab.billable == 1
+
+
+def states(window: Window) -> list[str]:
+    """Return the states of the jobs in the library."""
+    return [json.loads(path.read_bytes())["state"] for path in window.library.glob("[!.]*/job.json")]
+
+
+def test_blender_crashes_and_nothing_is_lost(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    lab = services.enter_context(SlowLab())
+    window = open_window(environment=lab.environment, agreed=[lab.provider])
+    start(window, cup, lab.provider)
+    window.wait_for_text(AT_WORK, 15)
+    window.kill()
+    window.start()
+    window.open_tab()
+    window.wait_for_text(AT_WORK, 15)
+    lab.finish()
+    window.wait_for_text("Done, not imported yet", 30)
+    assert window.ask(OBJECTS) == FACTORY
+    window.click(operator="image_to_3d.import_result")
+    window.wait_until(ARRIVED, 30)
+    assert lab.billable == 1
+
+
+def test_only_the_blender_that_asked_imports(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    lab = services.enter_context(SlowLab())
+    asking = open_window(environment=lab.environment, agreed=[lab.provider])
+    other = open_window(environment=lab.environment)
+    start(asking, cup, lab.provider)
+    asking.wait_for_text(AT_WORK, 15)
+    other.open_tab()
+    other.click(operator="image_to_3d.refresh")
+    other.wait_for_text(AT_WORK, 10)
+    lab.finish()
+    asking.wait_until(ARRIVED, 40)
+    other.wait_until(IDLE, 15)
+    assert other.ask(OBJECTS) == FACTORY
+    assert lab.billable == 1
+
+
+def test_the_window_in_which_it_began_is_closed(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    lab = services.enter_context(SlowLab())
+    window = open_window(environment=lab.environment, agreed=[lab.provider])
+    start(window, cup, lab.provider)
+    window.wait_for_text(AT_WORK, 15)
+    window.call("bpy.ops.wm.window_new_main()")
+    window.wait_until("len(windows()) == 2")
+    window.picture("two_windows")
+    window.call("bpy.ops.wm.window_close()")
+    window.wait_until("len(windows()) == 1")
+    lab.finish()
+    window.wait_until(ARRIVED, 40)
+
+
+def test_thirty_quick_clicks_buy_once(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    lab = services.enter_context(SlowLab(4))
+    window = open_window(environment=lab.environment, agreed=[lab.provider])
+    window.open_tab()
+    window.fill_form(cup, lab.provider)
+    window.click_at(*window.find(operator="image_to_3d.start"))
+    window.screen.does("click --repeat 29 --delay 40 1")
+    window.wait_until(ARRIVED, 60)
+    window.wait_until(IDLE, 10)
+    assert lab.billable == 1
+    assert lab.creates == 1
+    assert window.ask(OBJECTS) == sorted([*FACTORY, "cup"])
+
+
+def test_the_first_paid_request_asks_once(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    lab = services.enter_context(SlowLab(1))
+    window = open_window(environment=lab.environment)
+    start(window, cup, lab.provider)
+    window.rest(1)
+    window.picture("asks_before_it_costs")
+    assert lab.creates == 0
+    window.key("Escape")
+    window.rest(1)
+    assert lab.creates == 0
+    window.click(operator="image_to_3d.start")
+    window.rest(0.5)
+    window.key("Return")
+    window.wait_until(ARRIVED, 40)
+    assert lab.billable == 1
+    window.fill_form(cup, lab.provider, seed="7")
+    window.click(operator="image_to_3d.start")
+    window.wait_until("'cup.001' in bpy.data.objects", 40)
+    assert lab.billable == 2
+
+
+def test_switched_off_and_on_ten_times(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+    lab = services.enter_context(SlowLab())
+    window = open_window(environment=lab.environment, agreed=[lab.provider])
+    window.open_tab()
+    before = window.ask("registered('image_to_3d')")
+    start(window, cup, lab.provider)
+    window.wait_for_text(AT_WORK, 15)
+    for _ in range(10):
+        window.run("import addon_utils; addon_utils.disable(ADDON, default_set=True)")
+        window.wait_until(IDLE, 5)
+        assert window.ask("registered('image_to_3d')") == {"classes": [], "handlers": [], "timers": [], "drawn": []}
+        window.run("addon_utils.enable(ADDON, default_set=True)")
+        window.wait_until("modal_operators() == ['IMAGE_TO_3D_OT_watch']", 5)
+    now = window.ask("registered('image_to_3d')")
+    assert {**now, "timers": []} == {**before, "timers": []}
+    assert len(now["timers"]) == len(set(now["timers"])), now["timers"]
+    workers = [each.command for each in window.machine.processes() if " worker " in each.command]
+    assert len(workers) == 1, workers
+    window.open_tab()
+    lab.finish()
+    window.wait_for_text("Done, not imported yet", 30)
+    assert lab.billable == 1
+    window.wait_until(IDLE, 10)
+    children = [each.command for each in window.machine.processes() if "--background" in each.command]
+    assert len(children) <= 1, children
+    assert "Traceback" not in window.output()
