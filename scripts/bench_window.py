@@ -321,8 +321,7 @@ def say_imports(count: int, size: int, ours: list[dict[str, float]], theirs: lis
     row("  ratio", f"1/{other / stall:.0f}", "at most 1/10; good is 1/30")
     used, other_used = median("place cpu", ours), median("place cpu", theirs)
     row("  ratio of CPU time", f"1/{other_used / used:.0f}", f"{milliseconds(used)}, {milliseconds(other_used)}")
-    for name in ("append", "note"):
-        row(f"    of it {name}", milliseconds(median(name, ours)), "")
+    row("  of ours, appending without the undo push", milliseconds(median("append", ours)), "")
     for name in ("redraw", "next redraw"):
         row(f"  {name}: ours, Blender's", milliseconds(median(name, ours)), milliseconds(median(name, theirs)))
     row(

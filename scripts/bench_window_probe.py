@@ -109,20 +109,12 @@ def start_ticking() -> None:
 
 def watch_timer() -> None:
     """Measure all that runs by itself while there are jobs."""
-    session, shifts = ours("blender.session").Session, ours("blender.shifts")
-    watch_called_by_blender("modal", shifts.IMAGE_TO_3D_OT_watch, "modal")
+    session = ours("blender.session").Session
+    watch_called_by_blender("modal", ours("blender.shifts").IMAGE_TO_3D_OT_watch, "modal")
     watch("step", session, "step")
-    for name in ("_redraw", "_take_prepared", "_start_waiting", "_start_orderings", "_ordered", "_take", "_start"):
-        watch(name, session, name)
-    for name in ("step", "_news", "_spawn"):
-        watch(f"runner.{name}", ours("runner").Runner, name)
-    watch("click", session, "order")
-    watch("system.spawn", ours("system"), "spawn")
-    watch("runner.check_access", ours("runner"), "check_access")
-    watch("runner.program", ours("runner"), "program")
-    watch("hand_over", ours("blender.images"), "hand_over")
-    watch("forms.chosen", ours("blender.forms"), "chosen")
-    watch("helper.warm_up", ours("blender.helper").Helper, "warm_up")
+    watch("what changed on disk", ours("runner").Runner, "step")
+    watch("starting a process", ours("system"), "spawn")
+    watch("what is drawn", session, "_redraw")
 
 
 def make_models(folder: str, names: list[str], provider: str) -> None:
@@ -141,11 +133,8 @@ def states() -> list[str]:
 
 
 def watch_imports() -> None:
-    session = ours("blender.session").Session
-    watch("place", session, "_place")
-    watch("step", session, "step")
+    watch("place", ours("blender.arriving"), "place")
     watch("append", ours("blender.appending"), "append")
-    watch("note", session, "_note_import")
     bpy.types.SpaceView3D.draw_handler_add(lambda: frames.append(time.perf_counter()), (), "WINDOW", "POST_PIXEL")
 
 
@@ -188,7 +177,7 @@ def imported() -> dict[str, float] | None:
         "next redraw": drawn[1] - drawn[0],
         "visible": drawn[0] - ends["asked"],
         "triangles": sum(len(mesh.loop_triangles) or len(mesh.polygons) for mesh in bpy.data.meshes),
-        **{name: wall[name][-1] for name in ("append", "note") if wall[name]},
+        **({"append": wall["append"][-1]} if wall["append"] else {}),
     }
 
 
