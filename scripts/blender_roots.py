@@ -61,6 +61,10 @@ class Root:
         shared = Path(f"/opt/blender-{self.debian}")
         return shared if _is_ready(shared) else HOME.resolve() / f"window-{self.debian}"
 
+    @property
+    def is_ready(self) -> bool:
+        return _is_ready(self.folder)
+
     def ensure(self) -> Path:
         """Return its folder; made, if it is not there: 60 to 90 s, and 2.4 GB.
 
@@ -70,7 +74,7 @@ class Root:
         """
         if not sys.platform.startswith("linux") or shutil.which("apt-get") is None or os.geteuid() != 0:
             raise Impossible("a window on a machine without a screen needs root on a Debian or Ubuntu.")
-        if not _is_ready(self.folder):
+        if not self.is_ready:
             print(f"setting up {self.folder} …", file=sys.stderr, flush=True)
             self._debootstrap()
             self._configure()
