@@ -92,8 +92,12 @@ def spread(values: Mapping[str, float]) -> str:
 
 
 def say_load() -> None:
-    assert sys.platform != "win32", "the window is one of Linux"
-    row("load average of this machine", " ".join(f"{each:.1f}" for each in os.getloadavg()), f"{os.cpu_count()} cores")
+    if sys.platform != "win32":
+        row(
+            "load average of this machine",
+            " ".join(f"{each:.1f}" for each in os.getloadavg()),
+            f"{os.cpu_count()} cores",
+        )
 
 
 class Desk:
