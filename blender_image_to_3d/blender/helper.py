@@ -131,6 +131,16 @@ class Helper:
         if not self._lives() or not self._send({"remove": prepared.blend.name}):
             prepared.blend.unlink(missing_ok=True)
 
+    def rest(self) -> None:
+        """Let the child end when it has done all that it was told; the next task starts another."""
+        if self._child is None or self.is_busy:
+            return
+        assert self._child.stdin is not None
+        with contextlib.suppress(OSError):
+            self._child.stdin.close()
+        self._leaving.append(self._child)
+        self._child = self._folder = None  # it takes its folder with it
+
     def stop(self) -> None:
         """End the child now, forget the tasks, and remove all files. It may be used again afterwards."""
         self._waiting.clear()

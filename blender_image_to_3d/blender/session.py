@@ -8,6 +8,7 @@ arrived is appended. `shifts` calls `step`; the panel draws `rows` and `shelf`.
 from __future__ import annotations
 
 import contextlib
+import time
 import traceback
 from collections.abc import Mapping
 
@@ -32,6 +33,7 @@ from .texts import tr_problem, tr_report
 Report = tuple[str, str]
 """The level and the text of what Blender shows in its status bar."""
 
+_REDRAW_SECONDS = 0.2
 _SAME_CLICK_SECONDS = 2.0
 """Somebody who presses Generate again this soon does not want a second model."""
 
@@ -54,6 +56,7 @@ class Session:
         self._readers = Readers()
         self._reports: list[Report] = []
         self._drawn: object = None
+        self._drawn_at = 0.0
 
     @property
     def is_active(self) -> bool:
@@ -270,6 +273,8 @@ class Session:
         for row in [each for each in self.rows if each.stage is Stage.ARRIVED]:
             self._bring_in(row, context)
         self._redraw()
+        if self._helper and not self.is_active:
+            self._helper.rest()
         reports, self._reports = self._reports, []
         return reports
 
@@ -565,8 +570,10 @@ class Session:
                 for row in active
             ],
         )
-        if shown != self._drawn:
-            self._drawn = shown
+        now = time.monotonic()
+        # What changes sooner is drawn with one of the next steps; nobody reads faster.
+        if shown != self._drawn and (not active or now - self._drawn_at >= _REDRAW_SECONDS):
+            self._drawn, self._drawn_at = shown, now
             redraw.tabs()
 
 

@@ -184,3 +184,17 @@ def test_the_settings_of_an_object_come_back_into_the_form(package: ModuleType, 
     form = given.module(package, "blender.forms").chosen(bpy.context.scene)
     assert form.options["thickness"] == 0.4 and form.provider == "offline_shape"
     assert form.pictures["front"].read_bytes() == disc.read_bytes()
+
+
+def test_nothing_runs_when_no_job_is_active(package: ModuleType, session: Any, disc: Path) -> None:
+    session.order(bpy.context, chosen(package, disc))
+    until(session, lambda: not session.rows)
+    session.step(bpy.context)
+    assert not session.is_active and not session._helper.is_warm
+    deadline = time.monotonic() + 20
+    while any(child.poll() is None for child in session._helper._leaving):
+        assert time.monotonic() < deadline, "the second Blender has ended by itself"
+        time.sleep(0.05)
+    session.order(bpy.context, chosen(package, disc, name="Second"))
+    until(session, lambda: not session.rows)
+    assert {each.name for each in bpy.context.scene.objects} == {"disc", "Second"}
