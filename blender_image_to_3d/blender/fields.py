@@ -279,7 +279,7 @@ class Maybe(Field):
         return {self._use: getattr(group, self._use), **self.of.preset(group)}
 
     def draw(self, layout: bpy.types.UILayout, group: Group, *, is_narrow: bool = False) -> None:
-        row = layout.column() if is_narrow else layout.row(heading=self.label)
+        row = layout.column() if is_narrow else layout.row(heading=self.label, heading_ctxt=CONTEXT)
         row.prop(group, self._use, text=self.label if is_narrow else "")
         number = row.row()
         number.active = getattr(group, self._use)
@@ -290,7 +290,7 @@ def _label_above(layout: bpy.types.UILayout, label: str, is_narrow: bool) -> str
     """Draw the label, if it has to be above, and return what is left of it for the property itself."""
     if not is_narrow:
         return None
-    layout.label(text=label)
+    layout.label(text=label, text_ctxt=CONTEXT)
     return ""
 
 

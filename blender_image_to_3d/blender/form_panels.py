@@ -16,7 +16,7 @@ from bl_ui.utils import PresetPanel
 
 from . import forms, previews, redraw, sources
 from .fields import Field
-from .texts import draw_wrapped
+from .texts import CONTEXT, draw_wrapped
 
 _NARROW = 230
 """Width of the region, in pixels at 1x, below which labels go into the fields, as there is no room beside them."""
@@ -35,6 +35,7 @@ class _InTab:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = redraw.CATEGORY
+    bl_translation_context = CONTEXT
 
 
 class _OfForm(_InTab):

@@ -59,6 +59,7 @@ class _Tab:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
     bl_category = redraw.CATEGORY
+    bl_translation_context = CONTEXT
 
 
 class IMAGE_TO_3D_PT_generate(_Tab, bpy.types.Panel):
