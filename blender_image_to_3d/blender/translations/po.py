@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-_TEXT = r'("(?:[^"\\\n]|\\.)*"(?:\n"(?:[^"\\\n]|\\.)*")*)'
+_TEXT = r'(".*"(?:\n".*")*)'
 _ENTRY = re.compile(rf"^msgid {_TEXT}\nmsgstr {_TEXT}$", re.MULTILINE)
 
 
