@@ -21,7 +21,8 @@ PACKAGES = (
 )
 FILES = {
     "usr/sbin/policy-rc.d": "#!/bin/sh\nexit 101\n",  # no services are started
-    "etc/dpkg/dpkg.cfg.d/01-lean": "".join(f"path-exclude=/usr/share/{name}/*\n" for name in ("doc", "man", "locale")),
+    "etc/dpkg/dpkg.cfg.d/01-lean": "".join(f"path-exclude=/usr/share/{name}/*\n" for name in ("doc", "man", "locale"))
+    + "path-include=/usr/share/locale/languages\npath-include=/usr/share/locale/*/LC_MESSAGES/blender.mo\n",
     "etc/apt/apt.conf.d/99ci": "".join(
         f"{name};\n"
         for name in (

@@ -51,11 +51,6 @@ def test_nothing_is_translated_that_nobody_shows(language: str) -> None:
     assert not surplus, f"scripts/translations takes out of {language}.po: {sorted(surplus)}"
 
 
-def test_the_file_is_as_the_script_writes_it(language: str) -> None:
-    """So that two who add texts do not get different files."""
-    assert translations.languages()[language].read_text(encoding="utf-8") == translatable.updated(language)
-
-
 def test_what_is_filled_in_stays(language: str) -> None:
     for text, translation in translated(language).items():
         assert translatable.placeholders(translation) == translatable.placeholders(text), translation

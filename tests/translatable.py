@@ -109,12 +109,13 @@ def updated(language: str) -> str:
 
 def main() -> None:
     """Bring all files up to date, and say what is to be done."""
+    before = {language: len(po.read(path)) for language, path in translations.languages().items()}
     for language, path in translations.languages().items():
-        before = len(po.read(path))
         path.write_text(updated(language), encoding="utf-8")
-        gone = before - len(po.read(path))
+    for language, path in translations.languages().items():
         empty = missing(language)
-        print(f"{language}: {len(empty)} to be translated, {gone} removed")
+        gone = before[language] - len(po.read(path))
+        print(f"{path}: {len(empty)} to be translated, {gone} removed")
         print("".join(f"    {place}: {text}\n" for text, place in empty.items()), end="")
 
 
