@@ -21,6 +21,7 @@ SHIFT_SECONDS = 20.0
 GAP_SECONDS = 0.3
 """In which Blender saves: its own timer tries again every 10 ms."""
 STEP_SECONDS = 0.1
+_EVENT_SECONDS = 0.05
 _READ_SECONDS = 0.002
 _READ_AGAIN_SECONDS = 0.01
 _SILENCE_SECONDS = 2.0
@@ -92,6 +93,7 @@ def close() -> None:
         if bpy.app.timers.is_registered(timer):
             bpy.app.timers.unregister(timer)
     _Clock.on_duty = None  # the operator ends with its next event, if there is one
+    _Swept.reset()
     for shift in list(_timers):
         _remove_timer(shift)
     if _session is not None:
@@ -103,10 +105,37 @@ def _next_shift() -> float | None:
     """Start a shift where there is none. Runs between two shifts, and only while a job is active."""
     if _session is None or not _session.is_active:
         return None
-    if _Clock.is_time_for_a_shift() and bpy.context.window_manager.windows:
-        with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+    windows = bpy.context.window_manager.windows
+    if _Clock.is_time_for_a_shift() and windows and _Swept.is_done(windows[0]):
+        with bpy.context.temp_override(window=windows[0]):
             bpy.ops.image_to_3d.watch()
     return GAP_SECONDS
+
+
+class _Swept:
+    """Whether a window has looked through its modal operators since the add-on was enabled.
+
+    Of one whose class was unregistered, Blender leaves an empty handler until the window's next event. Whoever adds
+    another one before crashes Blender (seen in 4.3.2). So an event is sent first, and the first shift waits for it.
+    """
+
+    _timer: bpy.types.Timer | None = None
+    _is_done = False
+
+    @classmethod
+    def is_done(cls, window: bpy.types.Window) -> bool:
+        """Return False, and send the event, when it is asked for the first time."""
+        if not cls._is_done and cls._timer is None:
+            cls._timer = bpy.context.window_manager.event_timer_add(_EVENT_SECONDS, window=window)
+            return False
+        cls.reset(is_done=True)
+        return True
+
+    @classmethod
+    def reset(cls, *, is_done: bool = False) -> None:
+        if cls._timer is not None:
+            bpy.context.window_manager.event_timer_remove(cls._timer)
+        cls._timer, cls._is_done = None, is_done
 
 
 def _remove_timer(shift: object) -> None:
