@@ -12,6 +12,7 @@ import json
 import select
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,6 +22,7 @@ import bpy
 Question = dict[str, Any]
 _TICK_SECONDS = 0.004
 _PATIENCE_SECONDS = 10.0
+_COUNT_SECONDS = 1.0
 SCREEN_HEIGHT = 900
 ADDON = "bl_ext.user_default.blender_image_to_3d"
 _mouse = (0, 0)
@@ -139,7 +141,20 @@ def places(window: int = 0) -> list[dict[str, Any]]:
 
 def modal_operators() -> list[str]:
     """Return the operators that take events now, in all windows."""
-    return [operator.bl_idname for window in windows() for operator in window.modal_operators]
+    return [name for window in windows() for operator in window.modal_operators if (name := _name_of(operator))]
+
+
+def _name_of(operator: bpy.types.Operator) -> str | None:
+    try:
+        return str(operator.bl_idname)
+    except ValueError:  # its class was unregistered; with its next event Blender forgets it
+        return None
+
+
+def depth_of(panel: str) -> int:
+    """Return in how many others a panel lies."""
+    parent = getattr(getattr(bpy.types, panel), "bl_parent_id", "")
+    return 1 + depth_of(parent) if parent else 0
 
 
 def mouse_of(window: int) -> tuple[int, int]:
@@ -172,6 +187,33 @@ def _active_button() -> dict[str, str] | None:
         owner, path, index = found
         return {"prop": path.rpartition(".")[2], "whole": f"{owner!r}.{path}[{index}]"}
     return None
+
+
+class AGENT_OT_count(bpy.types.Operator):
+    """Count the events of timers for a while"""
+
+    bl_idname = "agent.count"
+    bl_label = "Count the Ticks"
+    bl_options = {"INTERNAL"}
+
+    ticks: int | None = None
+    """How many there were; nothing: it still counts."""
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        AGENT_OT_count.ticks, self._count = None, 0
+        self._end = time.monotonic() + _COUNT_SECONDS
+        # One of its own, without which nothing might happen.
+        self._timer = context.window_manager.event_timer_add(_COUNT_SECONDS, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        self._count += event.type == "TIMER"
+        if time.monotonic() < self._end:
+            return {"PASS_THROUGH"}
+        context.window_manager.event_timer_remove(self._timer)
+        AGENT_OT_count.ticks = self._count - 1
+        return {"FINISHED", "PASS_THROUGH"}
 
 
 class Spy:
@@ -306,5 +348,6 @@ def _serve(path: str) -> None:
 
 SPACE = globals()
 bpy.utils.register_class(AGENT_OT_mouse)
+bpy.utils.register_class(AGENT_OT_count)
 _notice_timers()
 _serve(sys.argv[sys.argv.index("--") + 1])

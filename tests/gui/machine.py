@@ -115,7 +115,9 @@ class Machine:
 
     def files_with(self, secret: str) -> list[Path]:
         """Return the files that hold a secret, of all that this user has written: logs and temporary ones as well."""
-        own = [*self.folder.rglob("*"), *(self.files / "tmp").rglob("*")]
+        temporary = self.files / "tmp"
+        inside = temporary / self.folder.relative_to("/tmp")
+        own = [*self.folder.rglob("*"), *(each for each in temporary.rglob("*") if not each.is_relative_to(inside))]
         return [path for path in own if path.is_file() and secret.encode() in path.read_bytes()]
 
     def wait_until(self, is_so: Callable[[], bool], seconds: float) -> None:

@@ -8,6 +8,7 @@ import re
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from ..conftest import draw_disc
 from .conftest import OpenWindow
@@ -78,19 +79,19 @@ def test_seconds_count_where_nobody_knows_the_progress(open_window: OpenWindow, 
     assert lab.complaints == []
 
 
-def test_cancel_says_that_the_service_may_go_on(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
+def test_what_cannot_be_recalled_is_kept(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
     lab = services.enter_context(SlowLab())
     window = open_window(environment=lab.environment, agreed=[lab.provider])
     start(window, cup, lab.provider)
     window.wait_for_text(AT_WORK, 15)
     window.click(operator="image_to_3d.cancel")
-    window.wait_for_text("Cancelled; the service may still work on it", 15)
-    window.wait_until(IDLE, 5)
+    window.wait_for_text("Cancelled; the request cannot be recalled, its result will be kept", 15)
+    window.picture("cancelled")
     lab.finish()
-    window.rest(1)
+    window.wait_for_text("Done, not imported yet", 30)
+    window.wait_until(IDLE, 5)
     assert window.ask(OBJECTS) == FACTORY
-    # What was paid for can still be had.
-    window.click(operator="image_to_3d.resume")
+    window.click(operator="image_to_3d.import_result")
     window.wait_until(ARRIVED, 40)
     assert lab.billable == 1
 
@@ -246,17 +247,22 @@ def test_switched_off_and_on_ten_times(open_window: OpenWindow, cup: Path, servi
     before = window.ask("registered('image_to_3d')")
     start(window, cup, lab.provider)
     window.wait_for_text(AT_WORK, 15)
+    window.call("bpy.ops.preferences.addon_show(module=ADDON)")
+    window.wait_until("len(windows()) == 2 and bool(area_of('PREFERENCES', 1))")
+    window.rest(1)
+    box: dict[str, Any] = {"having": "blender_image_to_3d", "area": "PREFERENCES", "region": "WINDOW", "window": 1}
     for _ in range(10):
-        window.run("import addon_utils; addon_utils.disable(ADDON, default_set=True)")
-        window.wait_until(IDLE, 5)
+        window.click(operator="preferences.addon_disable", **box)
+        window.wait_until("ADDON not in bpy.context.preferences.addons", 5)
         assert window.ask("registered('image_to_3d')") == {"classes": [], "handlers": [], "timers": [], "drawn": []}
-        window.run("addon_utils.enable(ADDON, default_set=True)")
+        window.click(operator="preferences.addon_enable", **box)
         window.wait_until("modal_operators() == ['IMAGE_TO_3D_OT_watch']", 5)
     now = window.ask("registered('image_to_3d')")
     assert {**now, "timers": []} == {**before, "timers": []}
     assert len(now["timers"]) == len(set(now["timers"])), now["timers"]
     workers = [each.command for each in window.machine.processes() if " worker " in each.command]
     assert len(workers) == 1, workers
+    window.call("bpy.ops.wm.window_close()", area="PREFERENCES", window=1)
     window.open_tab()
     lab.finish()
     window.wait_for_text("Done, not imported yet", 30)
@@ -264,4 +270,6 @@ def test_switched_off_and_on_ten_times(open_window: OpenWindow, cup: Path, servi
     window.wait_until(IDLE, 10)
     children = [each.command for each in window.machine.processes() if "--background" in each.command]
     assert len(children) <= 1, children
+    window.call("bpy.ops.agent.count('INVOKE_DEFAULT')")
+    assert window.wait_until("[AGENT_OT_count.ticks] * (AGENT_OT_count.ticks is not None)") == [0], "a timer ticks on"
     assert "Traceback" not in window.output()

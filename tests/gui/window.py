@@ -26,9 +26,14 @@ _START_SECONDS, _ANSWER_SECONDS = 60, 60
 # Pixels at a scale of 1: how high a row of buttons is, how far the widest is from the edge of its region, what lies
 # between two buttons at least, how narrow a button can be, and how wide the tabs of the sidebar are.
 _ROW, _MARGIN, _GAP, _NARROWEST, _TAB_BAR = 20, 11, 5, 14, 22
+# And where the headers of panels begin, how much further in those of panels in panels, and where the edge is to drag.
+_HEADER, _INDENT, _EDGE = 17, 14, 8
 _MOST_PAGES = 12
 
 Place = tuple[int, int]
+Where = tuple[str, str, int]
+"""A kind of region, a kind of area, and the number of the window."""
+_SIDEBAR: Where = ("UI", "VIEW_3D", 0)
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ class Window:
         self.look = look
         self.log = machine.folder / f"{name}.log"
         self._environment = dict(environment or {})
-        self._known: dict[tuple[str, str, int], dict[Button, Place]] = {}
+        self._known: dict[Where, dict[Button, Place]] = {}
         self._starts = 0
         self.start(file)
 
@@ -195,8 +200,10 @@ class Window:
         return self.machine.home / ".local" / "share" / "image_to_3d"
 
     def output(self) -> str:
-        """Return what Blender printed."""
-        return self.log.read_text(errors="replace")[-4000:]
+        """Return what Blender printed in the end, and wrote when it crashed."""
+        crash = self.machine.files / "tmp" / "blender.crash.txt"
+        written = crash.read_text(errors="replace") if crash.exists() else ""
+        return self.log.read_text(errors="replace")[-4000:] + written[-6000:]
 
     # Asking Blender.
 
@@ -252,13 +259,14 @@ class Window:
         return self._exchange({"panels": PANELS})  # type: ignore[no-any-return]
 
     def wait_for_text(self, pattern: str, seconds: float = 10) -> str:
-        """Wait until the panels say what a regular expression matches, and return that line."""
+        """Wait until the panels say what a regular expression matches, and return that."""
         started = time.monotonic()
         while True:
             texts = self.texts()
-            for text in texts:
-                if re.search(pattern, text):
-                    return text
+            # What is too long for a line goes on in the next.
+            for text in (*texts, " ".join(texts)):
+                if found := re.search(pattern, text):
+                    return found[0]
             if (waited := time.monotonic() - started) > seconds * patience():
                 raise self._failure(f"After {waited:.0f} s no panel says {pattern!r}, but {texts}")
             time.sleep(0.1)
@@ -344,9 +352,12 @@ class Window:
     def resize_sidebar(self, width: int) -> None:
         """Drag its edge until it is about so wide."""
         box = self.box_of()
-        y = box.bottom - 40
-        self.drag((box.left, y), (box.right - width, y))
-        self.rest()
+        # Where there is no panel beside it, it cannot be dragged.
+        y, edge = box.top + round(40 * self.look.scale), round(_EDGE * self.look.scale)
+        self.drag((box.left + edge, y), (box.right - width + edge, y))
+        self.rest(0.5)
+        now = self.box_of()
+        assert abs(now.right - now.left - width) < 10 * self.look.scale, f"the sidebar is {now}"
 
     # What takes several steps.
 
@@ -403,25 +414,33 @@ class Window:
         self.rest()
 
     def toggle(self, panel: str) -> None:
-        """Open or close a panel, known by the name of its class, at its header."""
-        is_open = panel in self.panels()
-        box = self.sidebar()
-        nothing = [
-            thing.middle[1]
-            for thing in self._things(box)
-            if thing.left < box.left + 60 * self.look.scale and self.hovered(*thing.middle) is None
-        ]
-        for y in dict.fromkeys(nothing):
-            before = self.panels().keys()
-            self.click_at(box.left + round(30 * self.look.scale), y)
-            self.rest(0.3)
-            after = self.panels().keys()
-            if (panel in after) is not is_open:
-                return
-            if before != after:  # it was another one's header
-                self.click_at(box.left + round(30 * self.look.scale), y)
-                self.rest(0.3)
+        """Open or close a panel, known by the name of its class, with its header."""
+        depth = self.ask(f"depth_of({panel!r})")
+        was_open = panel in self.panels()
+        for box in self._pages(*_SIDEBAR):
+            for place in self._headers(box, depth):
+                before = self.panels().keys()
+                self._click_header(place)
+                now = self.panels().keys()
+                if (panel in now) is not was_open:
+                    self._known.clear()
+                    return
+                while now != before:  # it was another one's header
+                    self._click_header(place)
+                    now = self.panels().keys()
         raise self._failure(f"The header of {panel} cannot be seen")
+
+    def _headers(self, box: Box, depth: int) -> list[Place]:
+        """Return where headers of panels may be that lie so deep in others."""
+        left, scale = box.left + (_HEADER + _INDENT * depth) * self.look.scale, self.look.scale
+        first = [thing for thing in self._things(box) if abs(thing.left - left) < _INDENT * scale / 2]
+        rows = [thing.middle for thing in first if self.hovered(*thing.middle) is None]
+        # What is not part of another panel is at the bottom, but for the form.
+        return rows if depth else rows[::-1]
+
+    def _click_header(self, place: Place) -> None:
+        self.click_at(*place)
+        self.rest(0.5)  # sooner it would be a double click
 
     # Buttons.
 
@@ -449,16 +468,17 @@ class Window:
         def fits(button: Button | None) -> bool:
             return button is not None and button.fits(operator, prop, having)
 
-        where = (region, area, window)
+        where = region, area, window
         known = self._known.setdefault(where, {})
         for button, place in list(known.items()):
             if fits(button) and self.hovered(*place, window) == button:
                 return place
         known.clear()
-        guess = self._guess(operator, prop, having) if where == ("UI", "VIEW_3D", 0) else 0.0
-        for place, button in self._seen_while_scrolling(*where, guess):
-            if fits(button):
-                return place
+        for box in self._pages(*where):
+            guess = self._guess(operator, prop, having) if where == _SIDEBAR else 0.0
+            for place, button in self._seen(box, where, guess):
+                if fits(button):
+                    return place
         raise self._failure(f"There is no button for {operator or prop} {having} in {area} {region}")
 
     def click(self, *, times: int = 1, **which: Any) -> None:
@@ -474,7 +494,8 @@ class Window:
 
     def buttons(self, region: str = "UI", area: str = "VIEW_3D", window: int = 0) -> list[Button]:
         """Return the buttons that can be seen now, each once."""
-        return list(dict.fromkeys(button for _, button in self._seen(region, area, window) if button))
+        box = self._box(region, area, window)
+        return list(dict.fromkeys(button for _, button in self._seen(box, (region, area, window)) if button))
 
     def _guess(self, operator: str, prop: str, having: str) -> float:
         """Return about how far down in the sidebar a button is, from what its panels say that they draw."""
@@ -483,17 +504,18 @@ class Window:
         places = [number for number, whole in enumerate(leaves) if whole.startswith(begins) and holds in whole]
         return places[0] / len(leaves) if places else 0.0
 
-    def _seen_while_scrolling(
-        self, region: str, area: str, window: int, guess: float
-    ) -> Iterator[tuple[Place, Button | None]]:
-        """Look at a region, first as it is, then page by page from its top."""
-        yield from self._seen(region, area, window, guess)
-        middle = self.box_of(region, area, window).middle
-        self._scroll(middle, -100)
+    def _pages(self, region: str, area: str, window: int) -> Iterator[Box]:
+        """Yield where a region is, first as it shows itself, then page by page from its top."""
+        box = self._box(region, area, window)
+        yield box
+        self._scroll(box.middle, -100)
         for _ in range(_MOST_PAGES):
-            yield from self._seen(region, area, window)
-            if not self._scroll(middle, 8):
+            yield box
+            if not self._scroll(box.middle, 8):
                 return
+
+    def _box(self, region: str, area: str, window: int) -> Box:
+        return self.sidebar() if (region, area, window) == _SIDEBAR else self.box_of(region, area, window)
 
     def _scroll(self, place: Place, notches: int) -> bool:
         """Turn the wheel, and return whether anything moved."""
@@ -503,19 +525,18 @@ class Window:
         self.screen.does(f"click --repeat {abs(notches)} --delay 5 {5 if notches > 0 else 4}", "sleep 0.3")
         return bool((before != self.screen.pixels()[:, x - 10 : x + 10]).any())
 
-    def _seen(self, region: str, area: str, window: int, guess: float = 0.0) -> Iterator[tuple[Place, Button | None]]:
+    def _seen(self, box: Box, where: Where, guess: float = 0.0) -> Iterator[tuple[Place, Button | None]]:
         """Rest the mouse on all that could be a button: first once on each, then at its ends and in between.
 
         guess: where to begin, as a share of all.
         """
-        box = self.sidebar() if (region, area, window) == ("UI", "VIEW_3D", 0) else self.box_of(region, area, window)
         things = self._things(box)
         order = sorted(range(len(things)), key=lambda number: abs(number - guess * len(things)))
         things = [things[number] for number in order]
-        known = self._known.setdefault((region, area, window), {})
+        known = self._known.setdefault(where, {})
 
         def look(x: int, y: int) -> Button | None:
-            button = self.hovered(x, y, window)
+            button = self.hovered(x, y, where[2])
             if button is not None:
                 known.setdefault(button, (x, y))
             return button
