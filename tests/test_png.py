@@ -302,14 +302,14 @@ def test_decoding_needs_little_more_memory_than_the_pixels() -> None:
 
 
 def test_decoding_and_encoding_are_quick() -> None:
-    """Three times the time of a quiet machine, so that a loop over pixels fails and a busy machine does not."""
+    """Several times what it takes, so that a loop over pixels fails and a busy machine does not."""
     texture = np.asarray(Image.fromarray(data.astronaut()).resize((2048, 1024)))
-    started = time.perf_counter()
+    started = time.process_time()
     written = png.encode(texture)
-    encoded = time.perf_counter()
+    encoded = time.process_time()
     png.decode(written)
-    assert encoded - started < 0.4
-    assert time.perf_counter() - encoded < 0.9
+    assert encoded - started < 0.8
+    assert time.process_time() - encoded < 1.8
 
 
 def test_decoding_imports_numpy_and_zlib_only() -> None:

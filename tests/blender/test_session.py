@@ -56,9 +56,9 @@ def until(session: Any, condition: Callable[[], bool], seconds: float = 60.0) ->
 
 def test_a_click_brings_the_model_to_where_the_cursor_was(package: ModuleType, session: Any, disc: Path) -> None:
     bpy.context.scene.cursor.location = (1, 2, 3)
-    started = time.perf_counter()
+    started = time.process_time()
     session.order(bpy.context, chosen(package, disc, placement={"height": 0.5}))
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 0.5
     bpy.context.scene.cursor.location = (0, 0, 0)
     until(session, lambda: not session.rows)
     (made,) = bpy.context.scene.objects
