@@ -200,6 +200,8 @@ class IMAGE_TO_3D_OT_job_menu(bpy.types.Operator):
         is_stopped = shifts.current().shelf.get(key) is None
 
         def draw(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
+            # A menu runs its operators without asking anything, unless told otherwise: these pay, or delete.
+            menu.layout.operator_context = "INVOKE_DEFAULT"
             names = ["use_settings", "generate_again", "open_folder"]
             names += ["copy_error", "dismiss"] if is_stopped else []
             for name in names:
