@@ -365,8 +365,9 @@ def test_a_thousand_failed_jobs_do_not_slow_anything_down(package: ModuleType, s
     for number in range(1000):
         session.adopt(job_folder(folder.path.with_name(f"failed-{number}")), job)
     assert len(session.rows) == 1000
-    assert milliseconds(lambda: session.step(bpy.context)) < 1.0
-    assert milliseconds(lambda: rows.most_important(session.rows, 12)) < 1.0
+    all_in_words = milliseconds(lambda: [rows.state_text(row, None) for row in session.rows])
+    assert milliseconds(lambda: session.step(bpy.context)) < all_in_words
+    assert milliseconds(lambda: rows.most_important(session.rows, 12)) < all_in_words
 
 
 # Scenes and files -----------------------------------------------------------------------------------------------------
