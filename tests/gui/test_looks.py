@@ -20,9 +20,8 @@ BEAR = ROOT / "scripts" / "sample" / "bear.png"
         Look("dark", scale=2.0),
         Look("light", scale=2.0),
         Look("dark", sidebar=200),
-        Look("light", scale=2.0, sidebar=400),
     ],
-    ids=["dark", "light", "dark-2x", "light-2x", "dark-narrow", "light-narrow-2x"],
+    ids=["dark", "light", "dark-2x", "light-2x", "dark-narrow"],
 )
 def test_the_sidebar(open_window: OpenWindow, look: Look, request: pytest.FixtureRequest) -> None:
     window = open_window(look=look)
