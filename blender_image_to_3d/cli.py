@@ -157,7 +157,7 @@ def _draft(options: argparse.Namespace, image: Path, *, name: str | None = None)
     from .request import draft
 
     return draft(
-        {View.FRONT: image, **_views(options.view)},
+        {View.FRONT: image, **_views(options)},
         provider=options.provider,
         model=options.model,
         options=_pairs(options.option),
@@ -567,6 +567,9 @@ def _add_request(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--view", action="append", default=[], metavar="SIDE=FILE", help="a picture from the back, left or right"
     )
+    command.add_argument(
+        "--mask", type=Path, metavar="FILE", help="a picture that is white where the front shows the subject"
+    )
     command.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="see the end")
     command.add_argument("--overwrite", action="store_true", help="replace what exists")
     command.add_argument("--again", action="store_true", help="make (and pay) anew what was made before")
@@ -641,13 +644,15 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
     return pairs
 
 
-def _views(texts: Sequence[str]) -> dict[Any, Path]:
+def _views(options: argparse.Namespace) -> dict[Any, Path]:
+    """Return the pictures besides the front."""
     from .models import View
 
-    views = {}
-    for side, file in _pairs(texts).items():
-        if side not in list(View):
-            raise BadOption(f'"{side}" is not a side.', hint=f"The sides are: {', '.join(View)}.")
+    sides = [view.value for view in View if view is not View.MASK]
+    views = {} if options.mask is None else {View.MASK: options.mask}
+    for side, file in _pairs(options.view).items():
+        if side not in sides:
+            raise BadOption(f'"{side}" is not a side.', hint=f"The sides are: {', '.join(sides)}; see also --mask.")
         views[View(side)] = Path(file)
     return views
 

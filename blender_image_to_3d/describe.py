@@ -50,7 +50,10 @@ def _kinds_of_models(provider: Provider) -> dict[tuple[type[Options], tuple[View
 
 
 def _views(views: tuple[View, ...]) -> str:
-    return "front" if views == (View.FRONT,) else f"front, and --view {' or '.join(views[1:])}"
+    sides = [view.value for view in views if view not in {View.FRONT, View.MASK}]
+    more = [f"--view {' or '.join(sides)}"] if sides else []
+    more += ["--mask"] if View.MASK in views else []
+    return ", and ".join(["front", *more])
 
 
 def _pictures(provider: Provider) -> str:
@@ -66,6 +69,7 @@ def option_facts(options: type[Options]) -> list[dict[str, Any]]:
 
     `type` is that of JSON schema, or None for what cannot be said in one value. `optional`: null is a value, too.
     `above_minimum`, `below_maximum`: the limit itself is not allowed.
+    `only_if`: the values of other options with which it has an effect, by their names; empty: always.
     """
     schema = options.model_json_schema()
     shared = schema.get("$defs", {})
@@ -118,4 +122,5 @@ def _facts(name: str, field: dict[str, Any]) -> dict[str, Any]:
         "longest": field.get("maxLength"),
         "choices": [field["const"]] if "const" in field else field.get("enum"),
         "advanced": field.get("advanced", False),
+        "only_if": field.get("only_if", {}),
     }

@@ -54,12 +54,13 @@ FileName = Annotated[str, AfterValidator(_base_name)]
 
 
 class View(StrEnum):
-    """The side of the subject that a picture shows."""
+    """What a picture of a request shows: a side of the subject, or which part of the front is the subject."""
 
     FRONT = "front"
     BACK = "back"
     LEFT = "left"
     RIGHT = "right"
+    MASK = "mask"
 
 
 class Picture(Model):

@@ -245,7 +245,8 @@ class Provider(ABC):
         for view in views:
             if view not in known:
                 name = f"{self.info.label} ({model})" if known != self.info.views else self.info.label
-                raise BadOption(f"{name} does not take a view from the {view}.", hint=f"It takes: {', '.join(known)}.")
+                what = "a mask" if view is View.MASK else f"a view from the {view}"
+                raise BadOption(f"{name} does not take {what}.", hint=f"It takes: {', '.join(known)}.")
 
     def _check_model(self, model: str | None) -> str | None:
         if model is None:

@@ -10,6 +10,7 @@ import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from blender_image_to_3d.offline_shape import components, generator, level_set, mask, surface_nets
-from blender_image_to_3d.offline_shape.generator import EmptyMask, Settings, Shape
+from blender_image_to_3d.offline_shape.generator import EmptyMask, Settings, Shape, Views
+from blender_image_to_3d.offline_shape.settings import Profile
 
 from . import shapes
 
@@ -25,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def make(picture: shapes.Picture, **chosen: object) -> Shape:
-    return generator.generate(picture, Settings(**chosen), lambda share, what: None)  # type: ignore[arg-type]
+    return generator.generate(Views(picture), Settings(**chosen), lambda share, what: None)  # type: ignore[arg-type]
 
 
 # --- any outline -----------------------------------------------------------------------------------------------------
@@ -76,7 +78,7 @@ OUTLINES: list[Callable[[np.random.Generator, int, int], shapes.Mask]] = [
 ]
 
 
-@settings(max_examples=240, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     outline=st.sampled_from(OUTLINES),
     seed=st.integers(0, 2**32 - 1),
@@ -86,9 +88,13 @@ OUTLINES: list[Callable[[np.random.Generator, int, int], shapes.Mask]] = [
     resolution=st.integers(32, 160),
     target_faces=st.sampled_from([0, 0, 0, 24, 300, 3000]),
     back=st.sampled_from(["auto", "mirror", "soft"]),
+    profile=st.sampled_from(get_args(Profile)),
+    depth=st.floats(0.01, 2),
+    bevel=st.floats(0, 1),
+    symmetric=st.booleans(),
 )
-@example(_noise, 1, (1, 1), 0.75, 0.15, 160, 0, "auto")
-@example(_lines, 1, (1, 64), 0.05, 1.0, 32, 0, "auto")
+@example(_noise, 1, (1, 1), 0.75, 0.15, 160, 0, "auto", "inflate", 0.2, 0.15, True)
+@example(_lines, 1, (1, 64), 0.05, 1.0, 32, 0, "auto", "extrude", 2, 1, True)
 def test_every_outline_becomes_a_closed_oriented_textured_manifold(
     outline: Callable[[np.random.Generator, int, int], shapes.Mask],
     seed: int,
@@ -98,13 +104,26 @@ def test_every_outline_becomes_a_closed_oriented_textured_manifold(
     resolution: int,
     target_faces: int,
     back: str,
+    profile: str,
+    depth: float,
+    bevel: float,
+    symmetric: bool,
 ) -> None:
     rng = np.random.default_rng(seed)
     picture = shapes.cutout(outline(rng, *size))
     picture[..., :3] = rng.integers(0, 256, (*size, 3))
     try:
         shape = make(
-            picture, thickness=thickness, detail=detail, resolution=resolution, target_faces=target_faces, back=back
+            picture,
+            profile=profile,
+            thickness=thickness,
+            depth=depth,
+            bevel=bevel,
+            detail=detail,
+            symmetric=symmetric,
+            resolution=resolution,
+            target_faces=target_faces,
+            back=back,
         )
     except EmptyMask:
         assert not picture[..., 3].any()
@@ -487,6 +506,9 @@ def test_a_target_out_of_reach_gives_the_finest_grid() -> None:
         ("target_faces", 23),
         ("back", "front"),
         ("mask", "neural"),
+        ("profile", "flat"),
+        ("depth", 0.0),
+        ("bevel", 1.1),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(name: str, value: object) -> None:
@@ -507,7 +529,7 @@ def test_an_array_that_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
 def test_progress_never_goes_back_and_ends_at_one(target_faces: int) -> None:
     seen: list[float] = []
     generator.generate(
-        shapes.cutout(shapes.disc(300, 0.4)),
+        Views(shapes.cutout(shapes.disc(300, 0.4))),
         Settings(target_faces=target_faces),
         lambda share, what: seen.append(share),
     )
@@ -529,7 +551,7 @@ def test_progress_can_stop_the_work_at_every_call() -> None:
     for stop_at in range(1, 12):
         calls = 0
         with pytest.raises(KeyboardInterrupt):
-            generator.generate(picture, Settings(resolution=32), count)
+            generator.generate(Views(picture), Settings(resolution=32), count)
         assert calls == stop_at
 
 
@@ -543,7 +565,8 @@ picture = shapes.opaque(shapes.ring(300, 0.3, 0.1), behind=(240, 240, 240))
 noise = np.random.default_rng(0).integers(-3, 4, (300, 300, 3))
 picture[..., :3] = np.clip(picture[..., :3].astype(int) + noise, 0, 255)
 for target in (0, 4000):
-    shape = generator.generate(picture, generator.Settings(target_faces=target), lambda share, what: None)
+    views, settings = generator.Views(picture), generator.Settings(target_faces=target)
+    shape = generator.generate(views, settings, lambda share, what: None)
     for array in (shape.positions, shape.quads, shape.uvs, shape.texture):
         digest.update(np.ascontiguousarray(array).tobytes())
 print(digest.hexdigest())

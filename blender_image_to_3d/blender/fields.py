@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import bpy
@@ -41,6 +41,8 @@ class Field:
     description: str
     default: Any
     is_advanced: bool = False
+    only_if: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Values of other fields, by their names, with which it has an effect; empty: always."""
 
     def properties(self) -> dict[str, Any]:
         """Return the annotations that it needs in its group."""
@@ -307,6 +309,7 @@ def field_of(facts: Mapping[str, Any], attribute: str, upper: Sequence[str] = ()
         "description": facts["description"],
         "default": facts["default"],
         "is_advanced": facts["advanced"],
+        "only_if": facts["only_if"],
     }
     choices, is_optional = facts["choices"], facts["optional"]
     if choices is None and facts["type"] == "boolean" and is_optional:

@@ -27,14 +27,15 @@ if TYPE_CHECKING:
     from ..models import GenerationRequest
 
 FRONT = "front"
-SIDES = ("back", "left", "right")
-"""What a picture may show besides the front."""
+SIDES = ("back", "left", "right", "mask")
+"""What a picture may show besides the front; the last, which part of the front is the subject."""
 
 _SIDE_WORDS = {
     "front": (marked("Front Picture"), marked("The picture that shows the front")),
     "back": (marked("Back Picture"), marked("The picture that shows the back")),
     "left": (marked("Left Picture"), marked("The picture that shows the left side")),
     "right": (marked("Right Picture"), marked("The picture that shows the right side")),
+    "mask": (marked("Mask Picture"), marked("White where the front shows the subject, and of the same proportions")),
 }
 """What the properties of a side are called, and their tooltips."""
 

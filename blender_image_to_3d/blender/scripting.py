@@ -35,7 +35,7 @@ def generate(
     """Make the model of a picture and return its root object, selected in Object Mode, in the current scene.
 
     picture: the front, as a file or as any image in this .blend; it is not changed.
-    views: further files by side ("back", "left", "right"), where the provider takes them.
+    views: further files by side ("back", "left", "right", "mask"), where the provider takes them.
     options: by the provider's names; what is not given has its default.
     name: of the object; nothing: the picture's.
     again: buy anew what was bought before.

@@ -25,6 +25,7 @@ _SIDES = (
     ("back", "Back", "The picture of the back"),
     ("left", "Left", "The picture of the left side"),
     ("right", "Right", "The picture of the right side"),
+    ("mask", "Mask", "The picture that is white where the front shows the subject"),
 )
 _MADE_HERE = "image_to_3d_source"
 """A custom property of images that were made for the panel, and go when nothing uses them any more."""

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 Bools: TypeAlias = NDArray[np.bool_]
 Bytes: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
+Index: TypeAlias = NDArray[np.int64]
 Ints: TypeAlias = NDArray[np.int32]
 
 Tick: TypeAlias = Callable[[], None]
 """Called inside long loops; it may raise to stop the work."""
+
+Side: TypeAlias = Literal["front", "back", "left", "right"]
+"""Of the subject, as itself would call it: its left side is on the right of the front."""

@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .arrays import Bools
+from .arrays import Bools, Index
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +20,13 @@ class Components:
     """The components of a mask, joined over edges (not over corners)."""
 
     mask: Bools
-    areas: NDArray[np.int64]
+    areas: Index
     """(n,) pixels of each component."""
     touches_border: Bools
     """(n,) whether the component has a pixel on the border of the mask."""
-    run_labels: NDArray[np.int64]
+    run_labels: Index
     """(runs,) component of each run, in reading order."""
-    run_lengths: NDArray[np.int64]
+    run_lengths: Index
 
     def select(self, keep: Bools) -> Bools:
         """The mask that has only the components marked in ``keep`` (n,)."""
@@ -60,9 +59,7 @@ def find(mask: Bools) -> Components:
     )
 
 
-def _touching(
-    starts: NDArray[np.int64], ends: NDArray[np.int64], pitch: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _touching(starts: Index, ends: Index, pitch: int) -> tuple[Index, Index]:
     """Pairs (upper run, lower run) that share at least one column in neighbouring rows."""
     first = np.searchsorted(ends, starts + pitch, side="right")
     stop = np.searchsorted(starts, ends + pitch, side="left")
@@ -72,7 +69,7 @@ def _touching(
     return upper, np.repeat(first, counts) + within
 
 
-def _join(count: int, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+def _join(count: int, a: Index, b: Index) -> Index:
     """The smallest member of each item's group, where ``a[i]`` and ``b[i]`` belong together."""
     labels = np.arange(count)
     while True:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import grid as grids
-from . import inflation, level_set, raster, surface_nets, texture
+from . import level_set, raster, surface_nets, symmetry, texture
 from . import mask as masks
-from .arrays import Bytes, Floats, Ints
+from .arrays import Bytes, Floats, Ints, Side, Tick
 from .mask import Cutout, EmptyMask
+from .profiles import PROFILES
 from .settings import RESOLUTION, Settings
 
-__all__ = ("EmptyMask", "Progress", "Settings", "Shape", "generate")
+__all__ = ("EmptyMask", "Progress", "Settings", "Shape", "Views", "generate")
 
 Progress = Callable[[float, str], None]
 """Called with the share that is done, 0 to 1, and what is going on; at least every 0.3 s. It may raise to stop the
@@ -26,9 +27,6 @@ COVERAGE_FINER = 3
 
 LEAST_COVERAGE = 512
 """Below this many pixels along the longer side, the background is not told from the subject well enough."""
-
-FLATTEST_LATTICE = 0.5
-"""A thinner shape is meshed at this thickness and then pressed, so that it keeps enough layers for a smooth rim."""
 
 SEARCH_STEPS = 10
 NEAR_ENOUGH = 0.97
@@ -48,21 +46,79 @@ class Shape:
     """(m, 4, 2) of each face's corners; v = 0 is the top of the texture."""
     texture: Bytes
     """(rows, columns, 3) sRGB: front and back side by side."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user: why it may not be what was expected."""
 
 
-def generate(picture: Bytes, settings: Settings, progress: Progress) -> Shape:
-    """Make a shape of ``picture``, (rows, columns, 4) sRGB with straight alpha.
+@dataclass(frozen=True, eq=False)
+class Views:
+    """Pictures of one subject, each (rows, columns, 4) sRGB with straight alpha.
 
-    Raises EmptyMask where there is no subject, ValueError for another kind of array, and whatever ``progress`` raises.
+    Raises ValueError for another kind of array.
     """
-    if picture.ndim != 3 or picture.shape[2] != 4 or picture.dtype != np.uint8 or not picture.size:
-        raise ValueError(f"a picture is an array of bytes (rows, columns, 4), not {picture.dtype} {picture.shape}")
-    progress(0.0, "Finding the subject")
+
+    front: Bytes
+    back: Bytes | None = None
+    left: Bytes | None = None
+    """The subject's own left side: if it faces the viewer in front, it looks to the left here."""
+    right: Bytes | None = None
+    mask: Bytes | None = None
+    """White where the front shows the subject, and of the same proportions."""
+
+    def __post_init__(self) -> None:
+        for picture in (*self.sides.values(), *([] if self.mask is None else [self.mask])):
+            if picture.ndim != 3 or picture.shape[2] != 4 or picture.dtype != np.uint8 or not picture.size:
+                raise ValueError(
+                    f"a picture is an array of bytes (rows, columns, 4), not {picture.dtype} {picture.shape}"
+                )
+
+    @property
+    def sides(self) -> dict[Side, Bytes]:
+        """The pictures that there are, the front first."""
+        pictures: dict[Side, Bytes | None] = {
+            "front": self.front,
+            "back": self.back,
+            "left": self.left,
+            "right": self.right,
+        }
+        return {side: picture for side, picture in pictures.items() if picture is not None}
+
+
+def generate(views: Views, settings: Settings, progress: Progress) -> Shape:
+    """Make a shape of the subject of ``views``.
+
+    Raises EmptyMask where there is no subject, and whatever ``progress`` raises.
+    """
+    pictures, cutouts = _cut_out(views, settings, lambda: progress(0.1, "Finding the subject"))
+    progress(0.25, "Cutting out the texture")
+    tiles = {
+        side: texture.cut(
+            pictures[side], cutouts[side], settings.texture_size, lambda: progress(0.3, "Cutting out the texture")
+        )
+        for side in cutouts
+    }
+    return _from_one_side(cutouts["front"], tiles["front"], settings, progress)
+
+
+def _cut_out(views: Views, settings: Settings, tick: Tick) -> tuple[dict[Side, Bytes], dict[Side, Cutout]]:
+    """The picture of each side, and where the subject is in it."""
     finest = RESOLUTION[1] if settings.target_faces else settings.resolution
     coverage_size = max(LEAST_COVERAGE, COVERAGE_FINER * finest)
-    cutout = masks.find(picture, settings.mask, coverage_size, lambda: progress(0.1, "Finding the subject"))
-    progress(0.25, "Cutting out the texture")
-    tile = texture.cut(picture, cutout, settings.texture_size, lambda: progress(0.3, "Cutting out the texture"))
+    pictures, cutouts = views.sides, {}
+    for side, picture in pictures.items():
+        tick()
+        try:
+            cutouts[side] = masks.find(picture, settings.mask, coverage_size, tick)
+        except EmptyMask as error:
+            error.view = side
+            raise
+        if settings.symmetric and side in {"front", "back"}:
+            pictures[side], cutouts[side] = symmetry.symmetrical(picture, cutouts[side])
+    return pictures, cutouts
+
+
+def _from_one_side(cutout: Cutout, tile: texture.Tile, settings: Settings, progress: Progress) -> Shape:
+    """A shape whose depth is made up."""
     progress(0.45, "Inflating the outline")
     if settings.target_faces:
         solid = _solid_with_faces(cutout, tile, settings, progress)
@@ -79,7 +135,7 @@ def generate(picture: Bytes, settings: Settings, progress: Progress) -> Shape:
     is_back = crossings.points[:, 2] < middle
     uvs = tile.uv(x[net.quads], y[net.quads], is_back[:, None])
     atlas = texture.atlas(tile, settings.back, solid.grid.inside)
-    z = (vertices[:, 2] + np.float32(0.5 - middle)) * np.float32(settings.thickness / _lattice_thickness(settings))
+    z = (vertices[:, 2] + np.float32(0.5 - middle)) * np.float32(solid.pressed)
     progress(1.0, "Done")
     return Shape(_normalised(np.stack([vertices[:, 0], vertices[:, 1], z], axis=1)), net.quads, uvs, atlas)
 
@@ -89,16 +145,17 @@ class _Solid:
     grid: grids.Grid
     front: level_set.Half
     back: level_set.Half
+    pressed: float
 
     @classmethod
     def build(cls, cutout: Cutout, tile: texture.Tile, cells: float, settings: Settings) -> _Solid:
         grid = grids.lay(cutout, cells)
-        half_thickness = np.float32(_lattice_thickness(settings)) * inflation.inflate(grid)
-        back = level_set.half(half_thickness, grid.inside)
-        if not settings.detail:
-            return cls(grid, back, back)
-        relief = inflation.relief(_brightness(tile, grid), half_thickness, grid.inside)
-        return cls(grid, level_set.half(half_thickness + np.float32(settings.detail) * relief, grid.inside), back)
+        body = PROFILES[settings.profile](grid, _brightness(tile, grid), settings)
+        halves = [body.front, body.back]
+        if settings.symmetric:  # The outline is; what was computed from it is nearly.
+            halves = [(each + each[:, ::-1]) / np.float32(2) for each in halves]
+        front, back = (level_set.half(each, grid.inside, has_walls=body.has_walls) for each in halves)
+        return cls(grid, front, back, body.pressed)
 
     def crossings(self) -> tuple[level_set.Crossings, int]:
         return level_set.crossings(self.front, self.back, (self.grid.rim_distance(0), self.grid.rim_distance(1)))
@@ -126,10 +183,6 @@ def _solid_with_faces(cutout: Cutout, tile: texture.Tile, settings: Settings, pr
         if not low < cells < high:
             cells = high if high == RESOLUTION[1] and cells >= high else (low + high) / 2
     return best
-
-
-def _lattice_thickness(settings: Settings) -> float:
-    return max(settings.thickness, FLATTEST_LATTICE)
 
 
 def _brightness(tile: texture.Tile, grid: grids.Grid) -> Floats:

@@ -44,6 +44,8 @@ class Grid:
     """Where the cell of row 0, column 0 begins, in pixels of the picture (whose rows go down)."""
     cell: float
     """Side of a cell in pixels of the picture."""
+    cells: float
+    """Cells along the longer side of the subject."""
     coverage: Floats
     inside: Bools
     """Points of the subject. Well-composed: no two of them touch over a corner only."""
@@ -79,7 +81,7 @@ def lay(cutout: Cutout, cells: float) -> Grid:
     coverage[[0, -1]] = coverage[:, [0, -1]] = 0
     inside = well_composed((coverage >= INSIDE).astype(np.int32)) > 0
     coverage = np.where(inside, np.maximum(coverage, np.float32(INSIDE)), coverage)
-    return Grid(grid_left, grid_top + rows * cell, cell, coverage, inside)
+    return Grid(grid_left, grid_top + rows * cell, cell, cells, coverage, inside)
 
 
 def _with_thin_parts(coverage: Floats, step: float) -> Floats:

@@ -3,7 +3,7 @@
 
 The solution of laplace(u) = -4 inside, u = 0 on the outline, has a height sqrt(u) that is a half sphere over a disc and
 a round tube over a stripe: wide parts become fat, thin ones stay thin (Baran and Lehtinen, "Notes on Inflating Curves",
-2009). Another profile, such as parts turned on a lathe, is another function that returns a half thickness.
+2009).
 """
 
 from __future__ import annotations

@@ -14,14 +14,11 @@ diagonal columns both reach higher than both their common neighbours.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .arrays import Bools, Floats, Ints
-
-Index: TypeAlias = NDArray[np.int64]
+from .arrays import Bools, Floats, Index, Ints
 
 REPAIR_DEPTH = 0.2
 """How far, in cells, a column that had to grow reaches beyond its last point."""
@@ -47,9 +44,11 @@ class Half(NamedTuple):
     """Square of the half thickness in cells; positive inside."""
     heights: Ints
     """Lattice points inside; 0 outside."""
+    has_walls: bool
+    """The outline may be a wall, as around a coin; else the thickness falls to zero there, as around a cushion."""
 
 
-def half(half_thickness: Floats, inside: Bools) -> Half:
+def half(half_thickness: Floats, inside: Bools, *, has_walls: bool = False) -> Half:
     """Turn a half thickness in cells, (rows, columns), into columns that make a well-composed solid."""
     squares = np.where(inside, np.maximum(half_thickness, np.float32(1e-3)) ** 2, np.float32(0))
     # The last k with k^2 + k < s is ceil(sqrt(s + 0.25) - 0.5) - 1.
@@ -57,7 +56,7 @@ def half(half_thickness: Floats, inside: Bools) -> Half:
     heights = heights.astype(np.int32)
     repaired = well_composed(heights)
     grown = (repaired - np.float32(0.5 - REPAIR_DEPTH)) ** 2 - np.float32(0.25)
-    return Half(np.where(repaired > heights, grown, squares).astype(np.float32), repaired)
+    return Half(np.where(repaired > heights, grown, squares).astype(np.float32), repaired, has_walls)
 
 
 def well_composed(heights: Ints) -> Ints:
@@ -126,10 +125,12 @@ def _walls(side: Half, sign: int, axis: int, rim: Floats) -> Crossings:
     count = count[row, column]
     row, column = np.repeat(row, count), np.repeat(column, count)
     within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
-    lower_end, upper_end = (row, column), (row + ahead[0], column + ahead[1])
-    level = np.minimum(side.heights[lower_end], side.heights[upper_end]) + within
-    leaves = side.heights[lower_end] > side.heights[upper_end]
-    fraction = _distance_from_inside(side, lower_end, upper_end, level, rim[row, column])
+    level = np.minimum(low[row, column], high[row, column]) + within
+    leaves = low[row, column] > high[row, column]
+    # From the end that is inside, and the way out of there.
+    inner = (row + ahead[0] * ~leaves, column + ahead[1] * ~leaves)
+    way = np.where(leaves, 1, -1)
+    fraction = _distance_to_surface(side, inner, (way * ahead[0], way * ahead[1]), level, rim[row, column])
     points = np.stack([column, row, level if sign > 0 else -1 - level], axis=1).astype(np.int32)
     return Crossings(
         points,
@@ -139,16 +140,28 @@ def _walls(side: Half, sign: int, axis: int, rim: Floats) -> Crossings:
     )
 
 
-def _distance_from_inside(
-    side: Half, a: tuple[Index, Index], b: tuple[Index, Index], level: Ints, rim: Floats
+def _distance_to_surface(
+    side: Half, inner: tuple[Index, Index], way: tuple[Index, Index], level: Ints, rim: Floats
 ) -> Floats:
-    """How far, in cells, the surface is from the end that is inside; the level set is taken as linear along the
-    edge."""
+    """How far, in cells, the surface is from the ends ``inner``, the way out; the level set is taken as linear along
+    the edge."""
+    outer = (inner[0] + way[0], inner[1] + way[1])
+    at_rim = side.heights[outer] == 0
+    highest = side.squares[inner]
+    # Outside, the square is that at the outline, not that of the next column.
+    lowest = np.where(at_rim, _at_outline(side, inner, way, rim), side.squares[outer])
+    length = np.where(at_rim, rim, np.float32(1))
     threshold = level.astype(np.float32) * (level + 1)
-    inner = np.maximum(side.squares[a], side.squares[b])
-    outer = np.minimum(side.squares[a], side.squares[b])
-    at_rim = np.minimum(side.heights[a], side.heights[b]) == 0
-    # Towards the outside the square falls to zero at the outline, not at the next column.
-    reach = np.where(at_rim, rim, np.float32(1)) / np.maximum(inner - outer, np.float32(1e-6))
-    distance: Floats = np.clip((inner - threshold) * reach, 0, 1).astype(np.float32)
+    share = (highest - threshold) / np.maximum(highest - lowest, np.float32(1e-6))
+    distance: Floats = (np.clip(share, 0, 1) * length).astype(np.float32)
     return distance
+
+
+def _at_outline(side: Half, inner: tuple[Index, Index], way: tuple[Index, Index], rim: Floats) -> Floats:
+    """The square at the outline: zero, or for a solid with walls what the last two points lead to."""
+    highest = side.squares[inner]
+    if not side.has_walls:
+        return np.zeros_like(highest)
+    before = (inner[0] - way[0], inner[1] - way[1])
+    rise = np.where(side.heights[before] > 0, highest - side.squares[before], np.float32(0))
+    return np.clip(highest + rise * rim, np.float32(0), highest)

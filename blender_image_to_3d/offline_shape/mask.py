@@ -58,6 +58,9 @@ MARGIN = 0.1
 class EmptyMask(ValueError):
     """There is no subject in the picture."""
 
+    view = "front"
+    """Of which side the picture is."""
+
 
 @dataclass(frozen=True, eq=False)
 class Cutout:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from . import raster
+from . import raster, symmetry
 from .arrays import Bools, Bytes, Floats, Tick
 from .mask import INSIDE, Cutout
 
@@ -31,10 +31,8 @@ SOFT_SIDE = 128
 """Blur of a soft back as a share of the tile's longer side, and the side in texels at which it is computed."""
 
 SYMMETRIC = 0.82
-"""An outline is symmetric if it shares at least this much with its mirror image (intersection over union)."""
-
-SYMMETRY_SEARCH = 1 / 16
-"""How far to each side of the middle the mirror may stand, as a share of the width."""
+"""An outline that is at least this much like its mirror image is symmetric, as most things are that are seen from the
+front."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,25 +93,8 @@ def fill(colours: Bytes, known: Bools) -> Bytes:
 def atlas(tile: Tile, back: str, inside: Bools) -> Bytes:
     """Front and back side by side, (rows, 2 * columns, 3). ``inside`` (rows, columns) is the subject on a grid."""
     if back == "auto":
-        back = "soft" if is_symmetric(inside) else "mirror"
+        back = "soft" if symmetry.best_mirror(inside).likeness >= SYMMETRIC else "mirror"
     return np.concatenate([tile.colours, BACKS[back](tile.colours)], axis=1)
-
-
-def is_symmetric(inside: Bools) -> bool:
-    """Whether the subject looks like its mirror image, as most things do that are seen from the front."""
-    columns = inside.shape[1]
-    reach = math.ceil(2 * SYMMETRY_SEARCH * columns)
-    weights = inside.sum(axis=0)
-    twice_middle = round(2 * float((weights * np.arange(columns)).sum() / weights.sum()))
-    mirrored = np.pad(inside, ((0, 0), (columns + reach, columns + reach)))[:, ::-1]
-    area = 2 * np.count_nonzero(inside)
-    for place in range(twice_middle - reach, twice_middle + reach + 1):
-        # Column j of the subject is column place - j of its mirror image.
-        start = 2 * columns + reach - 1 - place
-        common = np.count_nonzero(inside & mirrored[:, start : start + columns])
-        if common >= SYMMETRIC * (area - common):
-            return True
-    return False
 
 
 def _soft(colours: Bytes) -> Bytes:

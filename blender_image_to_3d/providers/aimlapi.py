@@ -102,7 +102,7 @@ class MeshyOptions(Options):
 
 _OPTIONS: dict[str, type[Options]] = {MAGIC: MagicOptions, TRIPOSR: TripoSROptions, MESHY: MeshyOptions}
 _LEFT_OUT_WHEN_EMPTY = ("texture_prompt",)
-_FIELD_OF_VIEW = {view: f"{view}_image_url" for view in View}
+_FIELD_OF_VIEW: dict[View, str] = {view: f"{view}_image_url" for view in View if view is not View.MASK}
 
 
 class _Billing(BaseModel):

@@ -124,7 +124,7 @@ def test_the_shape_of_a_photographed_object_overlaps_the_object(
     add()
     picture = photograph(scene, tmp_path / "photograph.png")
     assert picture[..., 3].min() == 0
-    shape = offline_shape.generate(picture, offline_shape.Settings(), lambda share, what: None)
+    shape = offline_shape.generate(offline_shape.Views(picture), offline_shape.Settings(), lambda share, what: None)
     assert not shapes.manifold_faults(shape.quads)
     share = overlap(shape.positions, shape.quads, solid)
     print(f"intersection over union: {share:.3f}")
