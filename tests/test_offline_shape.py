@@ -357,12 +357,14 @@ def test_a_background_without_a_subject_is_refused_in_a_sentence() -> None:
         make(np.full((20, 20, 4), 255, np.uint8), mask="background")
 
 
-def test_components_agree_with_a_flood_fill() -> None:
+@pytest.mark.parametrize("over_corners", [False, True])
+def test_components_agree_with_a_flood_fill(over_corners: bool) -> None:
+    around = [(0, 1), (1, 0), (0, -1), (-1, 0), *([(1, 1), (1, -1), (-1, 1), (-1, -1)] if over_corners else [])]
     rng = np.random.default_rng(0)
     for _ in range(50):
         rows, columns = rng.integers(1, 30, 2)
         noise = rng.random((rows, columns)) < 0.55
-        found = components.find(noise)
+        found = components.find(noise, over_corners=over_corners)
         rest, areas = noise.copy(), []
         while rest.any():
             todo = [tuple(np.argwhere(rest)[0])]
@@ -371,7 +373,7 @@ def test_components_agree_with_a_flood_fill() -> None:
             while todo:
                 row, column = todo.pop()
                 area += 1
-                for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
+                for r, c in ((row + down, column + right) for down, right in around):
                     if 0 <= r < rows and 0 <= c < columns and rest[r, c]:
                         rest[r, c] = False
                         todo.append((r, c))

@@ -17,7 +17,7 @@ from .arrays import Bools, Index
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """The components of a mask, joined over edges (not over corners)."""
+    """The components of a mask."""
 
     mask: Bools
     areas: Index
@@ -36,15 +36,16 @@ class Components:
         return result
 
 
-def find(mask: Bools) -> Components:
-    """Find the components of ``mask`` (rows, columns)."""
+def find(mask: Bools, *, over_corners: bool = False) -> Components:
+    """Find the components of ``mask`` (rows, columns), joined over edges, or ``over_corners`` too: a line of one pixel
+    that is not straight is in one piece only like this."""
     rows, columns = mask.shape
     pitch = columns + 1  # One False pixel after each row, so that no run goes on into the next row.
     flat = np.zeros(rows * pitch + 1, np.int8)
     flat[:-1].reshape(rows, pitch)[:, :columns] = mask
     steps = np.diff(flat, prepend=np.int8(0))
     starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-    labels = _join(len(starts), *_touching(starts, ends, pitch))
+    labels = _join(len(starts), *_touching(starts, ends, pitch, over_corners))
     _, labels = np.unique(labels, return_inverse=True)
     labels = labels.reshape(-1).astype(np.int64)
     count = int(labels.max()) + 1 if len(labels) else 0
@@ -59,10 +60,11 @@ def find(mask: Bools) -> Components:
     )
 
 
-def _touching(starts: Index, ends: Index, pitch: int) -> tuple[Index, Index]:
-    """Pairs (upper run, lower run) that share at least one column in neighbouring rows."""
-    first = np.searchsorted(ends, starts + pitch, side="right")
-    stop = np.searchsorted(starts, ends + pitch, side="left")
+def _touching(starts: Index, ends: Index, pitch: int, over_corners: bool) -> tuple[Index, Index]:
+    """Pairs (upper run, lower run) that touch in neighbouring rows."""
+    # A run ends before the pixel ``ends``: over a corner, the next one begins just there.
+    first = np.searchsorted(ends, starts + pitch, side="left" if over_corners else "right")
+    stop = np.searchsorted(starts, ends + pitch, side="right" if over_corners else "left")
     counts = np.maximum(stop - first, 0)
     upper = np.repeat(np.arange(len(starts)), counts)
     within = np.arange(len(upper)) - np.repeat(np.cumsum(counts) - counts, counts)
