@@ -41,7 +41,7 @@ class Field:
     description: str
     default: Any
     is_advanced: bool = False
-    only_if: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    only_if: Mapping[str, Sequence[Any]] = field(default_factory=dict, hash=False)
     """Values of other fields, by their names, with which it has an effect; empty: always."""
 
     def properties(self) -> dict[str, Any]:

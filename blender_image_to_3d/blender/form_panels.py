@@ -173,13 +173,7 @@ def _draw_provider(layout: bpy.types.UILayout, context: bpy.types.Context) -> No
 
 
 def _draw_options(layout: bpy.types.UILayout, context: bpy.types.Context, *, are_advanced: bool) -> None:
-    fields, group = forms.fields(context.scene), forms.options(context.scene)
-    values = {field.name: field.read(group) for field in fields}
-    shown = [
-        field
-        for field in fields
-        if field.is_advanced is are_advanced and all(values[name] in them for name, them in field.only_if.items())
-    ]
+    shown = [field for field in forms.effective_fields(context.scene) if field.is_advanced is are_advanced]
     _draw_fields(layout, context, forms.options(context.scene), shown)
 
 

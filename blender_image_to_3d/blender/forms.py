@@ -231,6 +231,16 @@ def fields(scene: bpy.types.Scene) -> tuple[Field, ...]:
     return _now().fields[entry(scene).id][model(scene)]
 
 
+def effective_fields(scene: bpy.types.Scene) -> tuple[Field, ...]:
+    """Return those of `fields` that have an effect as the form is filled in now."""
+    group, known = options(scene), {field.name: field for field in fields(scene)}
+    return tuple(
+        field
+        for field in known.values()
+        if all(known[name].read(group) in values for name, values in field.only_if.items())
+    )
+
+
 def options(scene: bpy.types.Scene) -> bpy.types.PropertyGroup:
     """Return the group that holds `fields`."""
     group: bpy.types.PropertyGroup = getattr(of(scene).options, entry(scene).id)

@@ -325,12 +325,28 @@ def test_the_placement_comes_out_as_it_went_in(forms: Any) -> None:
 
 def test_only_the_views_that_the_model_takes_are_chosen(forms: Any, disc: Path) -> None:
     scene = bpy.context.scene
-    for side in ("front", "back", "left", "right"):
-        forms.set_picture(scene, side, disc)
+    for view in VIEW:
+        forms.set_picture(scene, view.value, disc)
     for provider, model in MODELS_OF_ALL:
         choose(forms, provider, model)
         views = PROVIDERS.get(provider).views_of(model)
         assert forms.chosen(scene).pictures == {view.value: disc for view in views}
+
+
+def test_only_options_that_have_an_effect_are_shown(forms: Any) -> None:
+    choose(forms, "offline_shape", None)
+    group = forms.options(bpy.context.scene)
+    for profile, expected in {
+        "inflate": {"thickness", "detail"},
+        "round": set(),
+        "extrude": {"depth", "bevel"},
+        "relief": {"depth", "detail"},
+    }.items():
+        group.profile = profile
+        shown = {field.name for field in forms.effective_fields(bpy.context.scene)}
+        assert {"thickness", "depth", "bevel", "detail"} & shown == expected
+        assert {"profile", "mask", "resolution"} < shown
+        assert forms.chosen(bpy.context.scene).options.keys() > {"thickness", "depth"}, "all of them are sent"
 
 
 def test_a_side_has_one_picture(forms: Any, disc: Path) -> None:
