@@ -294,6 +294,8 @@ class IMAGE_TO_3D_PT_object(_Tab, bpy.types.Panel):
                 quiet = facts.row()
                 quiet.active = False
                 quiet.label(text=line, translate=False)
+        for note in entry.notes if entry else ():
+            draw_wrapped(layout, context, tr_problem(note), icon="INFO")
         if session is not None:
             buttons = layout.column(align=True)
             buttons.operator("image_to_3d.regenerate").in_place = False

@@ -494,10 +494,16 @@ class Session:
             self._stop(row, Problem(kind="BadResult", message=message, hint="Import it again."))
         else:
             self.rows.remove(row)
-            if not redraw.is_tab_visible():
-                self._say("INFO", tr_report("{name} is in the scene").format(name=row.title))
+            self._say_it_has_come(row)
         finally:
             self._discard(row)
+
+    def _say_it_has_come(self, row: Row) -> None:
+        assert row.job is not None
+        for note in row.job.notes:
+            self._say("WARNING", f"{row.title}: {tr_problem(note)}")
+        if not row.job.notes and not redraw.is_tab_visible():
+            self._say("INFO", tr_report("{name} is in the scene").format(name=row.title))
 
     def _discard(self, row: Row) -> None:
         if row.prepared is not None and self._helper is not None:

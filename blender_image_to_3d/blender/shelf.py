@@ -25,13 +25,16 @@ class Entry:
     """As the list shows it."""
     picture: str
     """File name in the folder."""
+    notes: tuple[str, ...]
+    """What its user should know of it."""
 
     @classmethod
     def of(cls, folder: JobFolder, job: Job) -> Entry:
         front = job.request.views.get(View.FRONT)
         created = job.created.astimezone()
         when = f"{created:%Y-%m-%d %H:%M}"
-        return cls(folder, job.request.name, job.request.provider, created, when, front.file if front else "")
+        file = front.file if front else ""
+        return cls(folder, job.request.name, job.request.provider, created, when, file, job.notes)
 
 
 class Shelf:
