@@ -574,8 +574,8 @@ def _add_request(command: argparse.ArgumentParser) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace what exists")
     command.add_argument("--again", action="store_true", help="make (and pay) anew what was made before")
     command.add_argument("--json", action="store_true", help="print JSON lines")
+    command.add_argument("--height", type=float, metavar="H", help="the real height of the model, in metres")
     place = command.add_argument_group("in a scene")
-    place.add_argument("--height", type=float, metavar="H", help="scale the object to this height")
     place.add_argument(
         "--stance", choices=["ground", "centre", "file"], default="ground", help="how it stands (ground)"
     )

@@ -9,15 +9,16 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from . import results, system
 from .errors import BadOption, StorageError
 from .library import JobFolder
-from .mesh import gltf, wavefront
+from .mesh import glb_height, gltf, wavefront
 from .mesh.formats import Format
+from .mesh.glb import MeshError
 from .models import Job
 
 _PICTURE_SUFFIXES = {each.suffix for each in Format if each.is_picture}
@@ -91,7 +92,7 @@ def deliver(folder: JobFolder, job: Job, path: Path, *, exporter: Exporter | Non
     hint = f"The model is kept: jobs resume {folder.id} --output FILE."
     try:
         if model.suffix.lower() == path.suffix.lower():
-            _copy_all(model, others, path.resolve())  # a link stays a link
+            _copy_all(model, others, path.resolve(), job.request.placement.height)  # a link stays a link
         elif exporter is not None:
             exporter.write(folder, job, path)
         elif model.suffix.lower() in _PICTURE_SUFFIXES:
@@ -103,7 +104,7 @@ def deliver(folder: JobFolder, job: Job, path: Path, *, exporter: Exporter | Non
             raise BadOption(f"The result is a {model.suffix} file; another kind needs Blender.", hint=hint)
     except OSError as error:
         raise StorageError(f'"{path}" cannot be written: {system.explain(error)}.', hint=hint) from error
-    except StorageError as error:
+    except (StorageError, MeshError) as error:
         raise StorageError(str(error), hint=hint) from error
 
 
@@ -130,8 +131,11 @@ def _check_companions(companions: Sequence[Path], folder: Path, path: Path) -> N
             raise StorageError(f'"{target}" belongs to "{path.name}", but exists and is kept.')
 
 
-def _copy_all(model: Path, others: Sequence[Path], target: Path) -> None:
-    """Copy a model with what it refers to."""
+def _copy_all(model: Path, others: Sequence[Path], target: Path, height: float | None) -> None:
+    """Copy a model with what it refers to; a GLB with the height it is to have."""
+    if height is not None and model.suffix == Format.GLB.suffix:
+        _copy(model, target, lambda source, draft: glb_height.write(source, draft, height))
+        return
     if not others or model.suffix not in {Format.OBJ.suffix, Format.GLTF.suffix}:
         _copy(model, target)
         return
@@ -192,10 +196,10 @@ def _is_plain(stem: str) -> bool:
     return stem.isprintable() and stem == stem.strip(" \"'") and not stem.startswith("-")
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, target: Path, copy: Callable[[Path, Path], object] = shutil.copyfile) -> None:
     draft = target.with_name(f".image_to_3d-{os.getpid()}~")
     try:
-        shutil.copyfile(source, draft)
+        copy(source, draft)
         system.replace(draft, target)
     except BaseException:  # Ctrl-C as well
         with contextlib.suppress(OSError):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trimesh
 
 from .conftest import KEY, User, draw_disc
 
@@ -184,6 +185,14 @@ def test_wrong_usage_has_status_2(user: User) -> None:
     ):
         answer = user.run(*words)
         assert answer.status == 2 and "--help" in answer.errors
+
+
+def test_a_model_may_have_its_real_height(user: User, cup: Path, tmp_path: Path) -> None:
+    for height in (0.3, 0.1):  # the second time it is the same model
+        target = tmp_path / f"{height}.glb"
+        assert user.run("generate", str(cup), "--height", str(height), "--output", str(target)).status == 0
+        low, high = trimesh.load(target).bounds
+        assert high[1] - low[1] == pytest.approx(height, rel=1e-5)
 
 
 def test_an_existing_output_is_kept_unless_told_otherwise(user: User, cup: Path, tmp_path: Path) -> None:

@@ -10,15 +10,17 @@ import shutil
 import struct
 import subprocess
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blender_image_to_3d.mesh import glb, glb_writer
+from blender_image_to_3d.mesh import glb, glb_height, glb_writer
 from blender_image_to_3d.offline_shape import generator
 
 from . import shapes
@@ -54,7 +56,7 @@ def encoded(shape: generator.Shape, name: str = "Toy") -> bytes:
 @pytest.fixture(scope="module")
 def shape() -> generator.Shape:
     picture = shapes.cutout(shapes.ring(200, 0.3, 0.12))
-    return generator.generate(picture, generator.Settings(resolution=48), lambda share, what: None)
+    return generator.generate(generator.Views(picture), generator.Settings(resolution=48), lambda share, what: None)
 
 
 @pytest.fixture(scope="module")
@@ -317,3 +319,66 @@ def test_no_description_crashes_the_inspection(document: object) -> None:
         glb.inspect(pack(document, bytes(16)))
     except glb.MeshError as error:
         assert str(error).endswith(".")
+
+
+# --- real height -----------------------------------------------------------------------------------------------------
+
+
+def height_of(data: bytes) -> float:
+    """As trimesh reads it."""
+    scene = trimesh.load(io.BytesIO(data), file_type="glb")
+    low, high = scene.bounds
+    return float(high[1] - low[1])
+
+
+@pytest.mark.parametrize("height", [0.001, 0.3, 1234.5])
+def test_a_model_gets_its_height_and_is_otherwise_the_same(
+    shape: generator.Shape, tmp_path: Path, height: float
+) -> None:
+    before = encoded(shape)
+    (tmp_path / "model.glb").write_bytes(before)
+    glb_height.write(tmp_path / "model.glb", tmp_path / "high.glb", height)
+    after = (tmp_path / "high.glb").read_bytes()
+    assert height_of(after) == pytest.approx(height, rel=1e-5)
+    assert glb.inspect(after).triangles == glb.inspect(before).triangles
+    assert unpack(after)[1] == unpack(before)[1]
+
+
+def changed(data: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
+    document, binary = unpack(data)
+    change(document)
+    return pack(document, binary)
+
+
+def test_the_height_is_that_of_all_parts_as_they_are_placed(shape: generator.Shape, tmp_path: Path) -> None:
+    def place(document: dict[str, Any]) -> None:
+        quarter_turn = [0, 0, 0.5**0.5, 0.5**0.5]
+        document["nodes"] = [
+            {"children": [1, 2], "rotation": quarter_turn, "scale": [2, 3, 4]},
+            {"mesh": 0, "translation": [5, 0, 0]},
+            {"mesh": 0, "matrix": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, -7, 0, 0, 1]},
+        ]
+        document["scenes"] = [{"nodes": [0]}]
+
+    (tmp_path / "model.glb").write_bytes(changed(encoded(shape), place))
+    glb_height.write(tmp_path / "model.glb", tmp_path / "high.glb", 2.5)
+    assert height_of((tmp_path / "high.glb").read_bytes()) == pytest.approx(2.5, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda document: document["accessors"][0].pop("max"),
+        lambda document: document.update(scenes=[]),
+        lambda document: document.update(nodes=[{"children": [0]}]),
+        lambda document: document["nodes"][0].update(scale=[0, 0, 0]),
+        lambda document: document["nodes"][0].update(scale="large"),
+        lambda document: document["nodes"][0].update(mesh=9),
+    ],
+)
+def test_a_model_without_a_height_is_refused_in_a_sentence(
+    shape: generator.Shape, tmp_path: Path, spoil: Callable[[dict[str, Any]], object]
+) -> None:
+    (tmp_path / "model.glb").write_bytes(changed(encoded(shape), spoil))
+    with pytest.raises(glb.MeshError, match="how high the model is"):
+        glb_height.write(tmp_path / "model.glb", tmp_path / "high.glb", 1.0)
