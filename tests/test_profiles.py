@@ -135,6 +135,16 @@ def test_the_distance_to_the_outline_is_that_of_a_disc() -> None:
     assert not found[~laid.inside].any()
 
 
+def test_the_pattern_of_a_vase_goes_on_around_it() -> None:
+    picture = shapes.cutout(shapes.disc(200, 0.4))
+    picture[..., :3] = np.where((np.arange(200) // 8 % 2 == 0)[:, None, None], 255, 0)
+    for profile, contrast in {"inflate": (0, 60), "round": (200, 256), "extrude": (200, 256)}.items():
+        settings = Settings(profile=profile)  # type: ignore[arg-type]
+        texture = generator.generate(Views(picture), settings, lambda share, what: None).texture.astype(int)
+        middle = texture[texture.shape[0] // 2 - 8 :][:16, texture.shape[1] * 3 // 4, 0]
+        assert contrast[0] <= np.ptp(middle) < contrast[1]
+
+
 # --- symmetry ---------------------------------------------------------------------------------------------------------
 
 

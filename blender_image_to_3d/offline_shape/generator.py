@@ -134,7 +134,7 @@ def _from_one_side(cutout: Cutout, tile: texture.Tile, settings: Settings, progr
     y = solid.grid.bottom - (vertices[:, 1] + np.float32(0.5)) * solid.grid.cell
     is_back = crossings.points[:, 2] < middle
     uvs = tile.uv(x[net.quads], y[net.quads], is_back[:, None])
-    atlas = texture.atlas(tile, settings.back, solid.grid.inside)
+    atlas = texture.atlas(tile, texture.back_for(settings, solid.grid.inside))
     z = (vertices[:, 2] + np.float32(0.5 - middle)) * np.float32(solid.pressed)
     progress(1.0, "Done")
     return Shape(_normalised(np.stack([vertices[:, 0], vertices[:, 1], z], axis=1)), net.quads, uvs, atlas)

@@ -46,7 +46,7 @@ class Settings:
     the highest ``resolution``, so a very large number is not reached."""
     back: Back = "auto"
     """What is painted on the back where no picture shows it: the mirrored picture (animals from the side), its blurred
-    colours (faces), or 'auto': blurred if the outline is symmetric."""
+    colours (faces), or 'auto': blurred if the outline is symmetric, but for what is turned or extruded."""
     mask: MaskSource = "auto"
     """What the subject is: what is not transparent, what differs from a plain background, what a small neural network
     takes for it, the whole picture, or 'auto': the first of these that fits."""

@@ -17,6 +17,7 @@ import numpy as np
 from . import raster, symmetry
 from .arrays import Bools, Bytes, Floats, Tick
 from .mask import INSIDE, Cutout
+from .settings import Settings
 
 MARGIN = 0.03
 LEAST_MARGIN = 2
@@ -90,11 +91,21 @@ def fill(colours: Bytes, known: Bools) -> Bytes:
     return np.where(known[..., None], colours, (filled + np.float32(0.5)).astype(np.uint8))
 
 
-def atlas(tile: Tile, back: str, inside: Bools) -> Bytes:
-    """Front and back side by side, (rows, 2 * columns, 3). ``inside`` (rows, columns) is the subject on a grid."""
-    if back == "auto":
-        back = "soft" if symmetry.best_mirror(inside).likeness >= SYMMETRIC else "mirror"
+def atlas(tile: Tile, back: str) -> Bytes:
+    """Front and back side by side, (rows, 2 * columns, 3)."""
     return np.concatenate([tile.colours, BACKS[back](tile.colours)], axis=1)
+
+
+def back_for(settings: Settings, inside: Bools) -> str:
+    """What is painted on the back of the subject ``inside`` (rows, columns) of a grid: a key of ``BACKS``.
+
+    The pattern of a vase goes on around it, and a letter has two sides. Of the others, what is symmetric is seen from
+    the front, most likely, and has no second face on its back.
+    """
+    if settings.back != "auto":
+        return settings.back
+    is_alike = settings.profile in {"round", "extrude"}
+    return "mirror" if is_alike or symmetry.best_mirror(inside).likeness < SYMMETRIC else "soft"
 
 
 def _soft(colours: Bytes) -> Bytes:
