@@ -8,6 +8,7 @@ a round tube over a stripe: wide parts become fat, thin ones stay thin (Baran an
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -75,10 +76,10 @@ def inflate(grid: Grid) -> Floats:
     for _ in range(MOST_CYCLES):
         # Conjugate gradients: however little the coarse outlines look like the fine one, no cycle makes it worse.
         step = _cycle(level, residual)
-        direction = step - direction * ((step * image).sum() / energy)
+        direction = step - direction * (_inner(step, image) / energy)
         image = -_residual(level, direction, np.zeros_like(u))
-        energy = max((direction * image).sum(), np.float32(1e-30))
-        length = (direction * residual).sum() / energy
+        energy = max(_inner(direction, image), np.float32(1e-30))
+        length = _inner(direction, residual) / energy
         residual = residual - length * image
         u = u + length * direction
         last_height, height = height, np.sqrt(np.maximum(u, 0))
@@ -96,6 +97,11 @@ def relief(brightness: Floats, half_thickness: Floats, inside: Bools) -> Floats:
     fade = np.clip(half_thickness / (np.float32(RELIEF_FULL_FROM) * greatest), 0, 1)
     result: Floats = np.clip(band / np.float32(contrast), -1, 1) * fade * np.float32(RELIEF_HEIGHT) * greatest
     return result
+
+
+def _inner(a: Floats, b: Floats) -> np.float32:
+    """Inner product, added up row after row and then exactly: numpy's versions differ in the order of a whole sum."""
+    return np.float32(math.fsum((a * b).sum(axis=0).tolist()))
 
 
 def _diagonal(grid: Grid) -> Floats:

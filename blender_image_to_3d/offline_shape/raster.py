@@ -83,8 +83,8 @@ def _tent(size: int, origin: float, step: float, count: int, outside_is_zero: bo
 def blur(image: Floats, sigma: float) -> Floats:
     """Gaussian blur of ``image`` (..., rows, columns) by ``sigma`` pixels; the edge pixels are repeated outside."""
     radius = max(1, math.ceil(GAUSSIAN_RADIUS * sigma))
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    weights = (weights / weights.sum()).astype(np.float32)
+    bell = [math.exp(-0.5 * (offset / sigma) ** 2) for offset in range(-radius, radius + 1)]
+    weights = (np.array(bell) / math.fsum(bell)).astype(np.float32)
     for axis in (-2, -1):
         margins = [(0, 0)] * image.ndim
         margins[axis] = (radius, radius)
