@@ -45,7 +45,7 @@ def find(mask: Bools, *, over_corners: bool = False) -> Components:
     flat[:-1].reshape(rows, pitch)[:, :columns] = mask
     steps = np.diff(flat, prepend=np.int8(0))
     starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
-    labels = _join(len(starts), *_touching(starts, ends, pitch, over_corners))
+    labels = join(len(starts), *touching(starts, ends, pitch, over_corners=over_corners))
     _, labels = np.unique(labels, return_inverse=True)
     labels = labels.reshape(-1).astype(np.int64)
     count = int(labels.max()) + 1 if len(labels) else 0
@@ -60,7 +60,7 @@ def find(mask: Bools, *, over_corners: bool = False) -> Components:
     )
 
 
-def _touching(starts: Index, ends: Index, pitch: int, over_corners: bool) -> tuple[Index, Index]:
+def touching(starts: Index, ends: Index, pitch: int, *, over_corners: bool = False) -> tuple[Index, Index]:
     """Pairs (upper run, lower run) that touch in neighbouring rows."""
     # A run ends before the pixel ``ends``: over a corner, the next one begins just there.
     first = np.searchsorted(ends, starts + pitch, side="left" if over_corners else "right")
@@ -71,7 +71,7 @@ def _touching(starts: Index, ends: Index, pitch: int, over_corners: bool) -> tup
     return upper, np.repeat(first, counts) + within
 
 
-def _join(count: int, a: Index, b: Index) -> Index:
+def join(count: int, a: Index, b: Index) -> Index:
     """The smallest member of each item's group, where ``a[i]`` and ``b[i]`` belong together."""
     labels = np.arange(count)
     while True:

@@ -71,17 +71,30 @@ def lay(cutout: Cutout, cells: float) -> Grid:
     rows, columns = (math.ceil(size / cell) + 2 * MARGIN for size in (bottom - top, right - left))
     grid_left = (left + right - columns * cell) / 2
     grid_top = (top + bottom - rows * cell) / 2
+    found = sample(cutout, grid_top, grid_left, cell, (rows, columns))
+    return outline(grid_left, grid_top + rows * cell, cell, cells, found)
+
+
+def sample(cutout: Cutout, top: float, left: float, cell: float, shape: tuple[int, int]) -> Floats:
+    """Coverage of ``shape`` cells, rows going up, of which the uppermost left one begins at ``top``, ``left``; in pixels
+    of the picture, as is ``cell``."""
     step = cell / cutout.factor
-    origin = ((grid_top - cutout.top) / cutout.factor, (grid_left - cutout.left) / cutout.factor)
+    origin = ((top - cutout.top) / cutout.factor, (left - cutout.left) / cutout.factor)
     coverage = _with_thin_parts(cutout.coverage, step)
-    coverage = raster.resample(coverage, origin, step, (rows, columns), outside_is_zero=True)
+    coverage = raster.resample(coverage, origin, step, shape, outside_is_zero=True)
     coverage = raster.blur(coverage, max(SMOOTHING, SMOOTHING_OF_PIXELS / step))[::-1]
     # Nothing at all would be left of a subject that is thinner than a cell everywhere.
-    coverage = coverage / min(np.float32(1), coverage[MARGIN // 2 : -1, 1:-1].max())
+    result: Floats = coverage / min(np.float32(1), coverage[MARGIN // 2 : -1, 1:-1].max())
+    return result
+
+
+def outline(left: float, bottom: float, cell: float, cells: float, coverage: Floats) -> Grid:
+    """The grid of a ``coverage`` whose rows go up."""
+    coverage = coverage.copy()
     coverage[[0, -1]] = coverage[:, [0, -1]] = 0
     inside = well_composed((coverage >= INSIDE).astype(np.int32)) > 0
     coverage = np.where(inside, np.maximum(coverage, np.float32(INSIDE)), coverage)
-    return Grid(grid_left, grid_top + rows * cell, cell, cells, coverage, inside)
+    return Grid(left, bottom, cell, cells, coverage, inside)
 
 
 def _with_thin_parts(coverage: Floats, step: float) -> Floats:

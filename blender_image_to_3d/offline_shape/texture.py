@@ -71,7 +71,7 @@ def cut(picture: Bytes, cutout: Cutout, longest_side: int, tick: Tick) -> Tile:
     if finer > 1:
         colours = _resized(colours, finer, tick)
     step = factor * finer
-    known = _known(cutout, (top, left), step, (colours.shape[0], colours.shape[1]))
+    known = known_texels(cutout, (top, left), step, (colours.shape[0], colours.shape[1]))
     tick()
     return Tile(fill(colours, known), top, left, step)
 
@@ -108,7 +108,7 @@ def back_for(settings: Settings, inside: Bools) -> str:
     return "mirror" if is_alike or symmetry.best_mirror(inside).likeness < SYMMETRIC else "soft"
 
 
-def _soft(colours: Bytes) -> Bytes:
+def soft(colours: Bytes) -> Bytes:
     """The colours without the picture: no second face on the back of a head."""
     doublings = max(0, math.ceil(math.log2(max(colours.shape[:2]) / SOFT_SIDE)))
     small = raster.shrink(colours, 2**doublings, lambda: None)
@@ -124,7 +124,7 @@ def _mirrored(colours: Bytes) -> Bytes:
     return colours
 
 
-BACKS: Mapping[str, Callable[[Bytes], Bytes]] = MappingProxyType({"soft": _soft, "mirror": _mirrored})
+BACKS: Mapping[str, Callable[[Bytes], Bytes]] = MappingProxyType({"soft": soft, "mirror": _mirrored})
 
 
 def _with_edges(picture: Bytes, top: int, left: int, bottom: int, right: int) -> Bytes:
@@ -145,7 +145,7 @@ def _resized(colours: Bytes, step: float, tick: Tick) -> Bytes:
     return result
 
 
-def _known(cutout: Cutout, origin: tuple[int, int], step: float, shape: tuple[int, int]) -> Bools:
+def known_texels(cutout: Cutout, origin: tuple[int, int], step: float, shape: tuple[int, int]) -> Bools:
     """The texels of a tile whose colour surely is the subject's."""
     factor = cutout.factor
     start = ((origin[0] - cutout.top) / factor, (origin[1] - cutout.left) / factor)
