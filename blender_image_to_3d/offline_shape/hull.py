@@ -7,10 +7,11 @@ silhouette (see ``inflation``), divided by its greatest value at this height, is
 outline, and across a stripe it is 1 - x^2. With a = 1 - u / max u of the front at (x, y) and b, the same of the side at
 (z, y), the solid is where
 
-    (1 - k) (a + b) + k max(a, b) < 1.
+    a + b - k a b < 1.
 
 For k = 0 a stripe from the front and one from the side make an elliptic section: cylinders, cones and balls come out
-as they are. For k = 1 the section is the rectangle. What is thin for its height in one view, such as an arm, becomes as
+as they are. For k = 1 the section is the rectangle; in between a squircle (Fernandez Guasti, "Analytic geometry of some
+rectilinear figures", 1992). What is thin for its height in one view, such as an arm, becomes as
 thin, for its height, in the other. Both silhouettes are kept, since each height has a place where a is 0, and one where
 b is.
 """
@@ -171,16 +172,13 @@ def _fill(front: Profile, side: Profile, k: Floats, tick: Tick) -> Bools:
 
 def _limit(b: Floats, k: Floats) -> Floats:
     """The largest a of the section at ``b`` (rows, columns); see the module."""
-    k = k[:, None]
-    flat = 1 - (1 - k) * b  # Where a is the larger one.
-    steep = (1 - b) / np.maximum(1 - k, np.float32(1e-6))
-    result: Floats = np.where(b >= 1, np.float32(0), np.where(b * (2 - k) <= 1, flat, np.minimum(steep, 1)))
+    result: Floats = np.where(b < 1, (1 - b) / np.maximum(1 - k[:, None] * b, LEAST_U), np.float32(0))
     return result
 
 
 def _section(whole: Floats, a: Floats, b: Floats, k: Floats) -> Floats:
     """Positive inside the section, whose a and b were multiplied by ``whole``."""
-    result: Floats = whole - (1 - k) * (a + b) - k * np.maximum(a, b)
+    result: Floats = whole - a - b + k * a * b / np.maximum(whole, LEAST_U)
     return result
 
 

@@ -64,7 +64,7 @@ def cut(picture: Bytes, cutout: Cutout, longest_side: int, tick: Tick) -> Tile:
     box = np.array(cutout.box())
     margin = LEAST_MARGIN + math.ceil(MARGIN * max(box[2:] - box[:2]))
     top, left, bottom, right = (int(value) for value in box + np.array([-margin, -margin, margin, margin]))
-    colours = _with_edges(picture, top, left, bottom, right)
+    colours = with_edges(picture, top, left, bottom, right)
     factor = max(1, max(colours.shape[:2]) // longest_side)
     colours = raster.shrink(colours, factor, tick)
     finer = max(1.0, max(colours.shape[:2]) / longest_side)
@@ -87,7 +87,7 @@ def fill(colours: Bytes, known: Bools) -> Bytes:
     planes[:3] = np.moveaxis(colours, 2, 0)
     planes[3] = 1
     planes *= known
-    filled = np.moveaxis(raster.double(_pull_push(_halved(planes)), known.shape), 0, 2)
+    filled = np.moveaxis(raster.double(pull_push(_halved(planes)), known.shape), 0, 2)
     return np.where(known[..., None], colours, (filled + np.float32(0.5)).astype(np.uint8))
 
 
@@ -127,7 +127,7 @@ def _mirrored(colours: Bytes) -> Bytes:
 BACKS: Mapping[str, Callable[[Bytes], Bytes]] = MappingProxyType({"soft": soft, "mirror": _mirrored})
 
 
-def _with_edges(picture: Bytes, top: int, left: int, bottom: int, right: int) -> Bytes:
+def with_edges(picture: Bytes, top: int, left: int, bottom: int, right: int) -> Bytes:
     """RGB of a part of the picture that may reach beyond it; there the edge pixels are repeated."""
     rows, columns = picture.shape[:2]
     inner = picture[max(0, top) : bottom, max(0, left) : right, :3]
@@ -145,7 +145,7 @@ def _resized(colours: Bytes, step: float, tick: Tick) -> Bytes:
     return result
 
 
-def known_texels(cutout: Cutout, origin: tuple[int, int], step: float, shape: tuple[int, int]) -> Bools:
+def known_texels(cutout: Cutout, origin: tuple[float, float], step: float, shape: tuple[int, int]) -> Bools:
     """The texels of a tile whose colour surely is the subject's."""
     factor = cutout.factor
     start = ((origin[0] - cutout.top) / factor, (origin[1] - cutout.left) / factor)
@@ -161,12 +161,12 @@ def known_texels(cutout: Cutout, origin: tuple[int, int], step: float, shape: tu
     return np.ones_like(subject)
 
 
-def _pull_push(planes: Floats) -> Floats:
+def pull_push(planes: Floats) -> Floats:
     """Filled colours (3, rows, columns) of weighted colours and weights (4, rows, columns)."""
     if planes.shape[1] * planes.shape[2] == 1:
         single: Floats = planes[:3] / np.maximum(planes[3], np.float32(1e-6))
         return single
-    coarser = raster.double(_pull_push(_halved(planes)), planes.shape[1:])
+    coarser = raster.double(pull_push(_halved(planes)), planes.shape[1:])
     coarser *= 1 - planes[3]
     coarser += planes[:3]
     return coarser
