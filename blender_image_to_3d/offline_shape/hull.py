@@ -18,14 +18,15 @@ b is.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import inflation, views, volume
-from .arrays import Bools, Floats, Ints, Tick
+from . import components, inflation, raster, views, volume
+from .arrays import Bools, Bytes, Floats, Ints, Tick
 from .grid import Grid
 from .level_set import REPAIR_DEPTH, Crossings
 from .mask import Cutout, EmptyMask
@@ -37,10 +38,49 @@ LOOSE_PART = 0.005
 remain."""
 
 LEAST_U = np.float32(1e-3)
+PLATE_OPENING = 0.6
+"""What juts out is what a square of this share of the greatest half thickness does not reach (an opening)."""
+
+PLATE_ELONGATION = (1.7, 2.4)
+"""What juts out and is about as long as wide is a plate: an ear, a fin, a leaf. What is longer is as deep as wide: an
+arm, a handle. In between, something in between."""
+
+PLATE_THINNESS = 0.015
+"""Factor of u on a plate: it is as thick as the square root of this, in proportion to other parts."""
+
+PLATE_LEAST_AREA = 0.01
+PLATE_SOFTNESS = 0.12
+"""Share of the silhouette below which nothing is a plate; blur of its edge in shares of the opening's radius."""
+
+RECTANGULAR = (0.93, 0.97)
+"""Share of its bounding box that a silhouette fills if it is surely not, and if it surely is a rectangle."""
+
+FLAT = (0.05, 0.075)
+"""Relative deviation of brightness across a surface that surely is flat, and of one that surely is not."""
+
+TURNED = (0.9, 0.96)
+"""What front and side have in common (intersection over union) if the subject surely was not turned on a lathe, and if
+it surely was."""
+
+JUDGED_CELLS = 96
+JUDGED_COLUMNS = 12
+"""Size at which it is judged how square the sections are, and into how many parts a surface is divided."""
+
 OUTSIDE = np.float32(2)
 """Value of a and b outside of the silhouette: no section reaches it."""
 
 Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The shape of horizontal sections."""
+
+    squareness: float = 0.0
+    """From 0, round, to 1, rectangular."""
+    turned: float = 0.0
+    """From 0, the thickness of the parts gives the section, to 1: each part is as round as it is wide at its height, and
+    what is flat on top ends there abruptly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,16 +100,42 @@ class Profile:
     """See ``Grid.rim_distance``: along the rows' axis, along the columns'."""
 
     @classmethod
-    def of(cls, grid: Grid, *, symmetric: bool) -> Profile:
+    def of(cls, grid: Grid, turned: float, *, symmetric: bool) -> Profile:
         height = inflation.inflate(grid)
         u = np.where(grid.inside, np.maximum(height * height, LEAST_U), np.float32(0))
-        if symmetric:
-            u = (u + u[:, ::-1]) / np.float32(2)
+        flattening = _flattening(grid.inside, u)
+        share = _of_greatest(u * flattening)
+        if turned:
+            share = np.float32(1 - turned) * share + np.float32(turned) * _of_greatest(_across_runs(grid) * flattening)
+        share = np.where(grid.inside, np.maximum(share, LEAST_U), np.float32(0))
         greatest = u.max(axis=1)
-        away = 1 - u / np.maximum(greatest, LEAST_U)[:, None]
-        away = np.where(grid.inside, away, OUTSIDE)
+        if symmetric:
+            share = (share + share[:, ::-1]) / np.float32(2)
+            greatest = np.maximum(greatest, u[:, ::-1].max(axis=1))
+        away = np.where(grid.inside, 1 - share, OUTSIDE)
+        axis = share.argmax(axis=1).astype(np.int32)
         rim = grid.rim_distance(0), grid.rim_distance(1)
-        return cls(grid.inside, u, greatest, u.argmax(axis=1).astype(np.int32), away, rim)
+        return cls(grid.inside, share * greatest[:, None], greatest, axis, away, rim)
+
+
+def _of_greatest(values: Floats) -> Floats:
+    """Each value as a share of the greatest in its row."""
+    result: Floats = values / np.maximum(values.max(axis=1), LEAST_U)[:, None]
+    return result
+
+
+def _across_runs(grid: Grid) -> Floats:
+    """1 - x^2 across each run of points in a row; x is -1 and 1 at its ends. 0 outside."""
+    inside = np.pad(grid.inside, ((0, 0), (1, 1)))
+    rim = np.pad(grid.rim_distance(1), ((0, 0), (1, 1)), constant_values=1)
+    column = np.arange(inside.shape[1], dtype=np.float32)[1:-1]
+    starts = grid.inside & ~inside[:, :-2]
+    ends = grid.inside & ~inside[:, 2:]
+    start = np.maximum.accumulate(np.where(starts, column - rim[:, :-1], np.float32(-1e6)), axis=1)
+    end = np.where(ends, column + rim[:, 1:], np.float32(1e6))
+    end = np.minimum.accumulate(end[:, ::-1], axis=1)[:, ::-1]
+    x = (2 * column - start - end) / (end - start)
+    return np.where(grid.inside, 1 - x * x, np.float32(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +165,7 @@ class Hull:
             y, x, z = np.unravel_index(lower, self.solid.shape)
             fraction = np.where(leaves, fractions(y, x, z, leaves), 1 - fractions(y, x, z, leaves))
             points = np.stack([x, y, z], axis=1).astype(np.int32)
-            parts.append(
-                Crossings(points, np.full(len(points), axis, np.int32), fraction.astype(np.float32), leaves)
-            )
+            parts.append(Crossings(points, np.full(len(points), axis, np.int32), fraction.astype(np.float32), leaves))
         return Crossings(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     def _along_x(self, y: Index, x: Index, z: Index, leaves: Bools) -> Floats:
@@ -140,23 +204,106 @@ class Hull:
         return result
 
 
-def build(
-    cutouts: Mapping[Side, Cutout], cells: float, squareness: float | None, *, symmetric: bool, tick: Tick
-) -> Hull:
+def build(cutouts: Mapping[Side, Cutout], cells: float, section: Section, *, symmetric: bool, tick: Tick) -> Hull:
     """The hull of a front or back view and a left or right one, with ``cells`` cells along its longest side.
 
-    ``squareness`` of its sections is from 0, round, to 1, rectangular; None judges by the pictures.
+    With ``symmetric`` left and right are mirror images. If the views have nothing in common, the hull is empty.
     """
     placements = views.place(cutouts, cells)
-    front = Profile.of(views.silhouette(cutouts, placements, "front", symmetric=symmetric), symmetric=symmetric)
+    outline = views.silhouette(cutouts, placements, "front", symmetric=symmetric)
+    front = Profile.of(outline, section.turned, symmetric=symmetric)
     tick()
-    side = Profile.of(views.silhouette(cutouts, placements, "left", symmetric=False), symmetric=False)
+    outline = views.silhouette(cutouts, placements, "left", symmetric=False)
+    side = Profile.of(outline, section.turned, symmetric=False)
     tick()
-    k = np.full(len(front.u), 0.15 if squareness is None else squareness, np.float32)
+    k = np.full(len(front.u), section.squareness, np.float32)
     solid = _fill(front, side, k, tick)
     if solid.any():
         solid = volume.drop_loose_parts(solid, LOOSE_PART, tick)
     return Hull(placements, front, side, k, solid, volume.repair(solid, mirrored=symmetric, tick=tick))
+
+
+def judge(pictures: Mapping[Side, Bytes], cutouts: Mapping[Side, Cutout]) -> Section:
+    """The sections that a subject probably has.
+
+    A rectangle from one direction only, evenly bright from left to right, is the edge of a plate or a lying cylinder;
+    from both directions it is a box. In both cases all sections are rectangles; others are round. What looks the same
+    from the front and from the side was probably turned on a lathe.
+    """
+    placements = views.place(cutouts, JUDGED_CELLS)
+    boxy, outlines = [], []
+    for sides in (("front", "back"), ("left", "right")):
+        grid = views.silhouette(cutouts, placements, sides[0], symmetric=False)
+        rows, columns = grid.coverage.sum(axis=1), grid.coverage.T.sum(axis=1)
+        filled = float(rows.sum() / (rows.max() * columns.max()))
+        uneven = max(_unevenness(pictures[side], cutouts[side]) for side in sides if side in pictures)
+        boxy.append((_ramp(filled, *RECTANGULAR), 1 - _ramp(uneven, *FLAT)))
+        outlines.append(grid.inside)
+    (front, front_flat), (beside, side_flat) = boxy
+    one = front * (1 - beside) * front_flat + beside * (1 - front) * side_flat
+    return Section(one + front * beside * min(front_flat, side_flat), _ramp(_shared(*outlines), *TURNED))
+
+
+def _shared(a: Bools, b: Bools) -> float:
+    """Intersection over union of two outlines with as many rows, their middle columns on each other."""
+    width = max(a.shape[1], b.shape[1])
+    a, b = (np.pad(each, ((0, 0), ((width - each.shape[1]) // 2, -((each.shape[1] - width) // 2)))) for each in (a, b))
+    return float(np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b)))
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    return min(1.0, max(0.0, (value - low) / (high - low)))
+
+
+def _unevenness(picture: Bytes, cutout: Cutout) -> float:
+    """How much brightness differs from left to right across a subject that fills its bounding box: the standard
+    deviation of the columns' means as a share of their mean."""
+    top, left, bottom, right = cutout.box()
+    height, width = bottom - top, right - left
+    part = picture[top + height // 5 : bottom - height // 5, left + width // 20 : right - width // 20, :3]
+    if part.shape[1] < JUDGED_COLUMNS or not len(part):
+        return 0.0
+    step = -(-max(part.shape) // (8 * JUDGED_CELLS))
+    brightness = raster.luminance(np.moveaxis(part[::step, ::step], 2, 0)).astype(np.float64)
+    means = np.array([band.mean() for band in np.array_split(brightness, JUDGED_COLUMNS, axis=1)])
+    return float(means.std() / max(means.mean(), 1.0))
+
+
+def _flattening(inside: Bools, u: Floats) -> Floats:
+    """A factor of ``u``, (rows, columns): PLATE_THINNESS on plates that jut out, 1 elsewhere."""
+    factor = np.ones_like(u)
+    # Across a stripe u is twice the square of the half thickness.
+    radius = round(PLATE_OPENING * float(np.sqrt(u.max() / 2)))
+    if radius < 2:
+        return factor
+    jutting = components.find(inside & ~raster.dilate(raster.erode(inside, radius), radius))
+    large = jutting.areas >= PLATE_LEAST_AREA * np.count_nonzero(inside)
+    if not large.any():
+        return factor
+    low, high = PLATE_ELONGATION
+    longer = np.clip((_elongations(jutting) - low) / (high - low), 0, 1)
+    factors = np.where(large, PLATE_THINNESS + (1 - PLATE_THINNESS) * longer, 1).astype(np.float32)
+    factor[jutting.mask] = np.repeat(factors[jutting.run_labels], jutting.run_lengths)
+    sigma = max(0.5, PLATE_SOFTNESS * radius)
+    covered = inside.astype(np.float32)
+    result: Floats = raster.blur(factor * covered, sigma) / np.maximum(raster.blur(covered, sigma), LEAST_U)
+    return result
+
+
+def _elongations(parts: components.Components) -> NDArray[np.float64]:
+    """(n,) the greatest second moment of each part as a multiple of a disc's of the same area: the ratio of its axes
+    for an ellipse; more for what is bent."""
+    label = np.repeat(parts.run_labels, parts.run_lengths)
+    row, column = np.nonzero(parts.mask)
+    areas, count = parts.areas, len(parts.areas)
+    down = row - (np.bincount(label, row, count) / areas)[label]
+    across = column - (np.bincount(label, column, count) / areas)[label]
+    yy, xx, xy = (
+        np.bincount(label, product, count) / areas for product in (down * down, across * across, down * across)
+    )
+    greatest = (yy + xx) / 2 + np.sqrt((yy - xx) ** 2 / 4 + xy**2)
+    result: NDArray[np.float64] = 4 * math.pi * greatest / areas
+    return result
 
 
 def _fill(front: Profile, side: Profile, k: Floats, tick: Tick) -> Bools:

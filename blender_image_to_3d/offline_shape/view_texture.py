@@ -23,7 +23,7 @@ from .hull import Hull
 from .level_set import Crossings
 from .mask import Cutout
 from .surface_nets import Net
-from .views import MIRRORED, OPPOSITE, SIDES, Placement, Side
+from .views import OPPOSITE, SIDES, Placement, Side
 
 Index = NDArray[np.int64]
 
@@ -189,6 +189,25 @@ def tile(picture: Bytes, cutout: Cutout, placed: Placement, scale: float, tick: 
     return filled[:, ::-1] if placed.mirrored else filled
 
 
+def back_tile(front: texture.Tile, cutout: Cutout, back: Bytes, back_cutout: Cutout, tick: Tick) -> Bytes:
+    """The picture of the back, mirrored, so that it lies on the tile of the front: the bounding boxes of the two
+    subjects get the same middle and the same size (height plus width)."""
+    top, left, bottom, right = cutout.box()
+    back_top, back_left, back_bottom, back_right = back_cutout.box()
+    factor = (back_bottom - back_top + back_right - back_left) / (bottom - top + right - left)
+    rows, columns = front.colours.shape[:2]
+    # What is right of the front's middle is left of the back's.
+    tile_right = front.left + columns * front.step
+    placed = Placement(
+        top=(back_top + back_bottom) / 2 + (front.top - (top + bottom) / 2) * factor,
+        left=(back_left + back_right) / 2 - (tile_right - (left + right) / 2) * factor,
+        cell=front.step * factor,
+        shape=(rows, columns),
+        mirrored=True,
+    )
+    return tile(back, back_cutout, placed, 1.0, tick)
+
+
 def _face_normals(vertices: Floats, quads: Ints) -> Floats:
     a, b, c, d = (np.take(vertices, quads[:, corner], axis=0) for corner in range(4))
     normals = np.cross(c - a, d - b)
@@ -261,9 +280,7 @@ def _texel(side: Side, points: Floats, sheet: _Sheet) -> tuple[Floats, Floats]:
 def _colours_at(colours: Bytes, side: Side, points: Floats, sheet: _Sheet) -> Bytes:
     row, column = _texel(side, points, sheet)
     rows, columns = colours.shape[:2]
-    return colours[
-        np.clip(row.astype(np.int32), 0, rows - 1), np.clip(column.astype(np.int32), 0, columns - 1)
-    ]
+    return colours[np.clip(row.astype(np.int32), 0, rows - 1), np.clip(column.astype(np.int32), 0, columns - 1)]
 
 
 def _baked(

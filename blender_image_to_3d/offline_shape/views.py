@@ -121,9 +121,9 @@ def _distance(target: Bools) -> Floats:
     """Euclidean distance to the next True point, at most REACH."""
     columns = np.arange(target.shape[1], dtype=np.int32)
     before = np.maximum.accumulate(np.where(target, columns, np.int32(-REACH)), axis=1)
-    after = np.minimum.accumulate(
-        np.where(target, columns, np.int32(target.shape[1] + REACH))[:, ::-1], axis=1
-    )[:, ::-1]
+    after = np.minimum.accumulate(np.where(target, columns, np.int32(target.shape[1] + REACH))[:, ::-1], axis=1)[
+        :, ::-1
+    ]
     across = np.minimum(np.minimum(columns - before, after - columns), REACH) ** 2
     padded = np.pad(across, ((REACH, REACH), (0, 0)), constant_values=REACH**2)
     best = across
