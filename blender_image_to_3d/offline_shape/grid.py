@@ -76,8 +76,8 @@ def lay(cutout: Cutout, cells: float) -> Grid:
 
 
 def sample(cutout: Cutout, top: float, left: float, cell: float, shape: tuple[int, int]) -> Floats:
-    """Coverage of ``shape`` cells, rows going up, of which the uppermost left one begins at ``top``, ``left``; in pixels
-    of the picture, as is ``cell``."""
+    """Coverage of ``shape`` cells, rows going up. The uppermost left one begins at ``top``, ``left``; these and
+    ``cell`` are in pixels of the picture."""
     step = cell / cutout.factor
     origin = ((top - cutout.top) / cutout.factor, (left - cutout.left) / cutout.factor)
     coverage = _with_thin_parts(cutout.coverage, step)

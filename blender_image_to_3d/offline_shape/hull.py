@@ -62,6 +62,14 @@ TURNED = (0.9, 0.96)
 """What front and side have in common (intersection over union) if the subject surely was not turned on a lathe, and if
 it surely was."""
 
+COVERAGE_STEPS = 1000
+"""Sums of whole numbers are the same on every machine."""
+
+OPPOSITES: tuple[tuple[Side, Side], ...] = (("front", "back"), ("left", "right"))
+
+LUMINANCE = (2126, 7152, 722)
+"""Weights of ITU-R BT.709, as whole numbers."""
+
 JUDGED_CELLS = 96
 JUDGED_COLUMNS = 12
 """Size at which it is judged how square the sections are, and into how many parts a surface is divided."""
@@ -79,8 +87,8 @@ class Section:
     squareness: float = 0.0
     """From 0, round, to 1, rectangular."""
     turned: float = 0.0
-    """From 0, the thickness of the parts gives the section, to 1: each part is as round as it is wide at its height, and
-    what is flat on top ends there abruptly."""
+    """From 0, the thickness of the parts gives the section, to 1: each part is as round as it is wide at its height,
+    and what is flat on top ends there abruptly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +203,7 @@ class Hull:
             values.append((u_in, u_out, top_in, top_out))
         (f_in, f_out, top_in, top_out), (s_in, s_out, side_in, side_out) = values
         k = self.squareness[inner]
-        scale = top_in / np.maximum(side_in, LEAST_U)
+        scale = (top_in / np.maximum(side_in, LEAST_U)).astype(np.float32)
         inside = _section(top_in, top_in - f_in, (side_in - s_in) * scale, k)
         outside = _section(top_out, top_out - f_out, (side_out - s_out) * scale, k)
         crossing = inside / np.maximum(inside - outside, np.float32(1e-6))
@@ -232,10 +240,11 @@ def judge(pictures: Mapping[Side, Bytes], cutouts: Mapping[Side, Cutout]) -> Sec
     """
     placements = views.place(cutouts, JUDGED_CELLS)
     boxy, outlines = [], []
-    for sides in (("front", "back"), ("left", "right")):
+    for sides in OPPOSITES:
         grid = views.silhouette(cutouts, placements, sides[0], symmetric=False)
-        rows, columns = grid.coverage.sum(axis=1), grid.coverage.T.sum(axis=1)
-        filled = float(rows.sum() / (rows.max() * columns.max()))
+        covered = np.rint(grid.coverage * np.float32(COVERAGE_STEPS)).astype(np.int64)
+        columns, rows = covered.sum(axis=0), covered.sum(axis=1)
+        filled = int(rows.sum()) * COVERAGE_STEPS / (int(rows.max()) * int(columns.max()))
         uneven = max(_unevenness(pictures[side], cutouts[side]) for side in sides if side in pictures)
         boxy.append((_ramp(filled, *RECTANGULAR), 1 - _ramp(uneven, *FLAT)))
         outlines.append(grid.inside)
@@ -248,7 +257,7 @@ def _shared(a: Bools, b: Bools) -> float:
     """Intersection over union of two outlines with as many rows, their middle columns on each other."""
     width = max(a.shape[1], b.shape[1])
     a, b = (np.pad(each, ((0, 0), ((width - each.shape[1]) // 2, -((each.shape[1] - width) // 2)))) for each in (a, b))
-    return float(np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b)))
+    return int(np.count_nonzero(a & b)) / max(1, int(np.count_nonzero(a | b)))
 
 
 def _ramp(value: float, low: float, high: float) -> float:
@@ -264,14 +273,15 @@ def _unevenness(picture: Bytes, cutout: Cutout) -> float:
     if part.shape[1] < JUDGED_COLUMNS or not len(part):
         return 0.0
     step = -(-max(part.shape) // (8 * JUDGED_CELLS))
-    brightness = raster.luminance(np.moveaxis(part[::step, ::step], 2, 0)).astype(np.float64)
-    means = np.array([band.mean() for band in np.array_split(brightness, JUDGED_COLUMNS, axis=1)])
-    return float(means.std() / max(means.mean(), 1.0))
+    brightness = part[::step, ::step].astype(np.int64) @ np.array(LUMINANCE)
+    means = [int(band.sum()) / band.size for band in np.array_split(brightness, JUDGED_COLUMNS, axis=1)]
+    middle = sum(means) / len(means)
+    return math.sqrt(sum((mean - middle) ** 2 for mean in means) / len(means)) / max(middle, 1.0)
 
 
 def _flattening(inside: Bools, u: Floats) -> Floats:
     """A factor of ``u``, (rows, columns): PLATE_THINNESS on plates that jut out, 1 elsewhere."""
-    factor = np.ones_like(u)
+    factor: Floats = np.ones_like(u)
     # Across a stripe u is twice the square of the half thickness.
     radius = round(PLATE_OPENING * float(np.sqrt(u.max() / 2)))
     if radius < 2:
@@ -286,8 +296,8 @@ def _flattening(inside: Bools, u: Floats) -> Floats:
     factor[jutting.mask] = np.repeat(factors[jutting.run_labels], jutting.run_lengths)
     sigma = max(0.5, PLATE_SOFTNESS * radius)
     covered = inside.astype(np.float32)
-    result: Floats = raster.blur(factor * covered, sigma) / np.maximum(raster.blur(covered, sigma), LEAST_U)
-    return result
+    factor = raster.blur(np.where(inside, factor, np.float32(0)), sigma)
+    return (factor / np.maximum(raster.blur(covered, sigma), LEAST_U)).astype(np.float32)
 
 
 def _elongations(parts: components.Components) -> NDArray[np.float64]:
@@ -319,8 +329,7 @@ def _fill(front: Profile, side: Profile, k: Floats, tick: Tick) -> Bools:
 
 def _limit(b: Floats, k: Floats) -> Floats:
     """The largest a of the section at ``b`` (rows, columns); see the module."""
-    result: Floats = np.where(b < 1, (1 - b) / np.maximum(1 - k[:, None] * b, LEAST_U), np.float32(0))
-    return result
+    return np.where(b < 1, (1 - b) / np.maximum(1 - k[:, None] * b, LEAST_U), np.float32(0)).astype(np.float32)
 
 
 def _section(whole: Floats, a: Floats, b: Floats, k: Floats) -> Floats:
@@ -335,7 +344,8 @@ def _across(profile: Profile, limit: Floats, row: Index, column: Index, leaves: 
     a_in, a_out = profile.away[row, inner], profile.away[row, outer]
     beyond = ~profile.inside[row, outer]
     # Beyond the outline there is no a; it becomes 1 at the outline.
-    reach = np.where(beyond, profile.rim[1][row, column] / (1 - a_in), 1 / np.maximum(a_out - a_in, np.float32(1e-6)))
+    fall = np.where(beyond, 1 - a_in, np.maximum(a_out - a_in, np.float32(1e-6))).astype(np.float32)
+    reach = np.where(beyond, profile.rim[1][row, column], np.float32(1)) / fall
     distance = np.where(a_in < limit, (limit - a_in) * reach, np.float32(REPAIR_DEPTH))
     result: Floats = np.clip(distance, 0, 1)
     return result

@@ -338,7 +338,8 @@ def _interpolated(colours: Bytes, row: Index, column: Floats) -> Floats:
 def _continued(values: Floats, known: Bools) -> Floats:
     """Fill the gaps of ``values`` (rows, columns) smoothly."""
     planes = np.stack([values, values, values, np.ones_like(values)]) * known
-    return texture.pull_push(planes)[0]
+    filled: Floats = texture.pull_push(planes)[0]
+    return filled
 
 
 def _chosen(

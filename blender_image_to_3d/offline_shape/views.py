@@ -114,7 +114,8 @@ def _depth(coverage: Floats) -> Floats:
     far = np.where(inside, _distance(~inside), _distance(inside)) - np.float32(0.5)
     # Within a pixel of the outline the coverage knows better.
     depth = np.where(far < 1, near, np.maximum(near, far))
-    return np.where(inside, depth, -depth)
+    result: Floats = np.where(inside, depth, -depth)
+    return result
 
 
 def _distance(target: Bools) -> Floats:
@@ -130,4 +131,5 @@ def _distance(target: Bools) -> Floats:
     for down in range(-REACH, REACH + 1):
         start = REACH + down
         best = np.minimum(best, padded[start : start + len(across)] + np.int32(down * down))
-    return np.sqrt(np.minimum(best, REACH**2).astype(np.float32))
+    result: Floats = np.sqrt(np.minimum(best, REACH**2).astype(np.float32))
+    return result

@@ -143,13 +143,15 @@ def _sorted_once(numbers: Index) -> Index:
     ordered = np.sort(numbers, axis=None)
     first = np.ones(len(ordered), bool)
     first[1:] = ordered[1:] != ordered[:-1]
-    return ordered[first]
+    result: Index = ordered[first]
+    return result
 
 
 def _mirrored(voxels: Index, solid: Bools) -> Index:
     _, columns, layers = solid.shape
     column = voxels // layers % columns
-    return voxels + (columns - 1 - 2 * column) * layers
+    result: Index = voxels + (columns - 1 - 2 * column) * layers
+    return result
 
 
 def _corners_to_fill(code: int) -> int:

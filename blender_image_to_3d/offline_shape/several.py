@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way from pictures of several sides to a mesh; the stations are ``views``, ``hull`` and ``view_texture``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from . import hull, surface_nets, view_texture
+from .arrays import Bytes, Floats, Ints
+from .hull import Hull, Section
+from .mask import Cutout
+from .views import Side
+
+
+class Mesh(NamedTuple):
+    """A closed mesh of quads, as in ``generator.Shape`` but in cells of the lattice and anywhere."""
+
+    positions: Floats
+    quads: Ints
+    uvs: Floats
+    texture: Bytes
+
+
+def make(
+    pictures: Mapping[Side, Bytes],
+    cutouts: Mapping[Side, Cutout],
+    section: Section | None,
+    choose: Callable[[Callable[[float], Hull]], Hull],
+    progress: Callable[[float, str], None],
+    *,
+    texture_size: int,
+    back: str,
+    symmetric: bool,
+) -> Mesh:
+    """Make the hull of a front and a left or right view, and a back view if there is one.
+
+    ``choose`` gets a function that builds the hull with so many cells, and returns one of these. A ``section`` of None
+    is judged by the pictures. Raises EmptyMask where the views have nothing in common, and whatever ``progress``
+    raises.
+    """
+    progress(0.3, "Comparing the views")
+    section = hull.judge(pictures, cutouts) if section is None else section
+
+    def build(cells: float) -> Hull:
+        progress(0.4, "Carving the solid")
+        return hull.build(cutouts, cells, section, symmetric=symmetric, tick=lambda: progress(0.4, "Carving the solid"))
+
+    progress(0.35, "Carving the solid")
+    solid = choose(build)
+    progress(0.5, "Building the mesh")
+    crossings = solid.crossings(lambda: progress(0.5, "Building the mesh"))
+    net = surface_nets.build(crossings, lambda: progress(0.55, "Building the mesh"))
+    progress(0.6, "Smoothing the mesh")
+    vertices = surface_nets.smooth(net, lambda: progress(0.65, "Smoothing the mesh"))
+    progress(0.7, "Painting the sides")
+    uvs, texture = view_texture.paint(
+        pictures,
+        cutouts,
+        solid,
+        crossings,
+        net,
+        vertices,
+        texture_size=texture_size,
+        back=back,
+        tick=lambda: progress(0.8, "Painting the sides"),
+    )
+    return Mesh(vertices, net.quads, uvs, texture)
