@@ -334,8 +334,7 @@ def _limit(b: Floats, k: Floats) -> Floats:
 
 def _section(whole: Floats, a: Floats, b: Floats, k: Floats) -> Floats:
     """Positive inside the section, whose a and b were multiplied by ``whole``."""
-    result: Floats = whole - a - b + k * a * b / np.maximum(whole, LEAST_U)
-    return result
+    return (whole - a - b + k * a * b / np.maximum(whole, LEAST_U)).astype(np.float32)
 
 
 def _across(profile: Profile, limit: Floats, row: Index, column: Index, leaves: Bools) -> Floats:

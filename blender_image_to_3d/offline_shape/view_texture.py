@@ -56,6 +56,16 @@ INNER_COARSER = 4
 SOFTENING_ROUNDS = 12
 """Of the colours of what is hidden."""
 
+NOWHERE = np.float32(1e6)
+
+EDGE = np.float32(9)
+"""Where depths within two cells differ by more than this, the surface has an edge."""
+
+UNLIKE = 4.0
+UNLIKE_SHARE = 0.2
+"""A left side is not mirrored to the right where their distances to the middle differ by more than so many cells, and
+by this share."""
+
 MOST_GAIN = 1.35
 LEAST_OVERLAP = 40
 """Exposures are matched up to this factor where two pictures share at least so many cells."""
@@ -72,7 +82,9 @@ class _View:
     normals: Floats
     """(rows, columns, 3) unit vectors."""
     nearest: Floats
-    """(rows, columns) the first surface's distance to the viewer, negated; smallest in the neighbourhood."""
+    """(rows, columns) how near to the viewer the first surface is; the least in the neighbourhood."""
+    smooth: Bools
+    """Where the surface has no edge behind which there is another one: a picture is not to be trusted there."""
 
     @classmethod
     def of(cls, side: Side, hull: Hull, crossings: Crossings, middles: Floats, normals: Floats) -> _View:
@@ -84,23 +96,30 @@ class _View:
         first = np.full(shape, -1, np.int64)
         first[row, column] = ahead
         hit = first >= 0
-        depth = np.where(hit, np.float32(sign) * middles[first, axis], np.float32(-1e6))
-        return cls(side, hit, middles[first], normals[first], _least_around(depth))
+        near = np.float32(sign) * middles[first, axis]
+        lowest, highest = (_least_around(np.where(hit, each, NOWHERE)) for each in (near, -near))
+        nearest = np.where(hit, lowest, -NOWHERE)
+        lowest, highest = _least_around(lowest), -_least_around(highest)
+        smooth = highest - lowest < EDGE
+        return cls(side, hit, middles[first], normals[first], nearest, smooth)
 
     def sees(self, points: Floats) -> Bools:
         """Whether nothing is in front of ``points`` (..., 3)."""
         axis, sign = AXIS[self.side]
+        result: Bools = np.float32(sign) * points[..., axis] >= self.nearest[self._place(points)] - HIDDEN_BEHIND
+        return result
+
+    def _place(self, points: Floats) -> tuple[Ints, Ints]:
         rows, columns = self.hit.shape
         row = np.clip(np.rint(points[..., 1]).astype(np.int32), 0, rows - 1)
-        column = np.clip(np.rint(points[..., 2 - axis]).astype(np.int32), 0, columns - 1)
-        result: Bools = np.float32(sign) * points[..., axis] >= self.nearest[row, column] - HIDDEN_BEHIND
-        return result
+        column = np.clip(np.rint(points[..., 2 - AXIS[self.side][0]]).astype(np.int32), 0, columns - 1)
+        return row, column
 
     def weight(self, points: Floats, normals: Floats) -> Floats:
         """How well this side shows ``points``: 0 to 1."""
         axis, sign = AXIS[self.side]
         cosine = np.maximum(np.float32(sign) * normals[..., axis], 0)
-        result: Floats = cosine**DIRECTNESS * self.sees(points)
+        result: Floats = cosine**DIRECTNESS * (self.sees(points) & self.smooth[self._place(points)])
         return result
 
 
@@ -153,7 +172,10 @@ def paint(
     sources = _matched(sources, seen, sheet)
     invented = [side for side in SIDES if side not in sources]
     for side in invented:
-        sources[side] = _invented(sources[OPPOSITE[side]], side, back, hull.front.inside)
+        if side == "back":
+            sources[side] = _invented_back(sources["front"], back, hull.front.inside)
+        else:
+            sources[side] = _mirrored_side(sources[OPPOSITE[side]], seen, hull, sheet)
     tick()
     tiles = {side: _baked(side, sources, seen, sheet, invented, tick) for side in SIDES}
     choice, hidden = _chosen(middles, normals, seen, net, len(vertices))
@@ -233,13 +255,22 @@ def _least_around(depth: Floats) -> Floats:
     return result
 
 
-def _invented(opposite: Bytes, side: Side, back: str, inside: Bools) -> Bytes:
-    """What a side without a picture looks like; left and right are taken to be mirror images."""
-    if side != "back":
-        return opposite
+def _invented_back(front: Bytes, back: str, inside: Bools) -> Bytes:
     if back == "auto":
         back = "soft" if texture.is_symmetric(inside) else "mirror"
-    return texture.BACKS[back](opposite)
+    return texture.BACKS[back](front)
+
+
+def _mirrored_side(colours: Bytes, seen: Mapping[Side, _View], hull: Hull, sheet: _Sheet) -> Bytes:
+    """One side's picture for the other, without what only one of them has: a handle, an arm that is stretched out."""
+    left, right = seen["left"], seen["right"]
+    middle = hull.front.axis[:, None].astype(np.float32)
+    to_left, to_right = left.points[..., 0] - middle, middle - right.points[..., 0]
+    unlike = np.abs(to_left - to_right) > np.maximum(UNLIKE, UNLIKE_SHARE * np.maximum(to_left, to_right))
+    unlike = raster.dilate(unlike & left.hit, 1)
+    if not unlike.any() or (unlike | ~left.hit).all():
+        return colours
+    return texture.fill(colours, sheet.spread(unlike.astype(np.float32)) == 0)
 
 
 def _matched(sources: Mapping[Side, Bytes], seen: Mapping[Side, _View], sheet: _Sheet) -> dict[Side, Bytes]:
