@@ -1,26 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way from a picture to a shape; see the package for its stations."""
+"""The way from pictures to a shape; see the package for its stations."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from . import grid as grids
-from . import level_set, raster, surface_nets, symmetry, texture
 from . import mask as masks
-from .arrays import Bytes, Floats, Ints, Side, Tick
+from . import one_side, several, symmetry
+from .arrays import Bytes, Floats, Ints, Progress, Side, Tick
 from .mask import Cutout, EmptyMask
-from .profiles import PROFILES
 from .settings import RESOLUTION, Settings
 
 __all__ = ("EmptyMask", "Progress", "Settings", "Shape", "Views", "generate")
-
-Progress = Callable[[float, str], None]
-"""Called with the share that is done, 0 to 1, and what is going on; at least every 0.3 s. It may raise to stop the
-work."""
 
 COVERAGE_FINER = 3
 """Pixels of the coverage to a cell of the grid, where the picture has as many."""
@@ -30,7 +25,9 @@ LEAST_COVERAGE = 512
 
 SEARCH_STEPS = 10
 NEAR_ENOUGH = 0.97
-"""The search for a grid ends when it has this share of the target's faces, or after so many steps."""
+LEAST_SHARE = 0.01
+"""The search for a grid ends when it has this share of the target's faces, or after so many steps; a share is never
+taken for less than the last."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +42,7 @@ class Shape:
     uvs: Floats
     """(m, 4, 2) of each face's corners; v = 0 is the top of the texture."""
     texture: Bytes
-    """(rows, columns, 3) sRGB: front and back side by side."""
+    """(rows, columns, 3) sRGB: front, back and sides beside each other."""
     notes: tuple[str, ...] = ()
     """Sentences for the user: why it may not be what was expected."""
 
@@ -87,17 +84,16 @@ class Views:
 def generate(views: Views, settings: Settings, progress: Progress) -> Shape:
     """Make a shape of the subject of ``views``.
 
-    Raises EmptyMask where there is no subject, and whatever ``progress`` raises.
+    Raises EmptyMask where there is no subject, or views have nothing in common, and whatever ``progress`` raises.
     """
+    progress(0.0, "Finding the subject")
     pictures, cutouts = _cut_out(views, settings, lambda: progress(0.1, "Finding the subject"))
-    progress(0.25, "Cutting out the texture")
-    tiles = {
-        side: texture.cut(
-            pictures[side], cutouts[side], settings.texture_size, lambda: progress(0.3, "Cutting out the texture")
-        )
-        for side in cutouts
-    }
-    return _from_one_side(cutouts["front"], tiles["front"], settings, progress)
+    if "left" in cutouts or "right" in cutouts:
+        mesh = several.make(pictures, cutouts, settings, lambda build: _chosen(build, settings), progress)
+    else:
+        mesh = one_side.make(pictures, cutouts, settings, lambda build: _chosen(build, settings), progress)
+    progress(1.0, "Done")
+    return Shape(_normalised(mesh.positions), mesh.quads, mesh.uvs, mesh.texture)
 
 
 def _cut_out(views: Views, settings: Settings, tick: Tick) -> tuple[dict[Side, Bytes], dict[Side, Cutout]]:
@@ -117,82 +113,40 @@ def _cut_out(views: Views, settings: Settings, tick: Tick) -> tuple[dict[Side, B
     return pictures, cutouts
 
 
-def _from_one_side(cutout: Cutout, tile: texture.Tile, settings: Settings, progress: Progress) -> Shape:
-    """A shape whose depth is made up."""
-    progress(0.45, "Inflating the outline")
-    if settings.target_faces:
-        solid = _solid_with_faces(cutout, tile, settings, progress)
-    else:
-        solid = _Solid.build(cutout, tile, settings.resolution, settings)
-    progress(0.6, "Building the mesh")
-    crossings, middle = solid.crossings()
-    net = surface_nets.build(crossings, lambda: progress(0.65, "Building the mesh"))
-    progress(0.7, "Smoothing the mesh")
-    vertices = surface_nets.smooth(net, lambda: progress(0.75, "Smoothing the mesh"))
-    progress(0.9, "Painting the back")
-    x = solid.grid.left + (vertices[:, 0] + np.float32(0.5)) * solid.grid.cell
-    y = solid.grid.bottom - (vertices[:, 1] + np.float32(0.5)) * solid.grid.cell
-    is_back = crossings.points[:, 2] < middle
-    uvs = tile.uv(x[net.quads], y[net.quads], is_back[:, None])
-    atlas = texture.atlas(tile, texture.back_for(settings, solid.grid.inside))
-    z = (vertices[:, 2] + np.float32(0.5 - middle)) * np.float32(solid.pressed)
-    progress(1.0, "Done")
-    return Shape(_normalised(np.stack([vertices[:, 0], vertices[:, 1], z], axis=1)), net.quads, uvs, atlas)
+class _Countable(Protocol):
+    def count_quads(self) -> int: ...
 
 
-@dataclass(frozen=True, eq=False)
-class _Solid:
-    grid: grids.Grid
-    front: level_set.Half
-    back: level_set.Half
-    pressed: float
-
-    @classmethod
-    def build(cls, cutout: Cutout, tile: texture.Tile, cells: float, settings: Settings) -> _Solid:
-        grid = grids.lay(cutout, cells)
-        body = PROFILES[settings.profile](grid, _brightness(tile, grid), settings)
-        halves = [body.front, body.back]
-        if settings.symmetric:  # The outline is; what was computed from it is nearly.
-            halves = [(each + each[:, ::-1]) / np.float32(2) for each in halves]
-        front, back = (level_set.half(each, grid.inside, has_walls=body.has_walls) for each in halves)
-        return cls(grid, front, back, body.pressed)
-
-    def crossings(self) -> tuple[level_set.Crossings, int]:
-        return level_set.crossings(self.front, self.back, (self.grid.rim_distance(0), self.grid.rim_distance(1)))
+Solid = TypeVar("Solid", bound=_Countable)
 
 
-def _solid_with_faces(cutout: Cutout, tile: texture.Tile, settings: Settings, progress: Progress) -> _Solid:
-    """The solid on the finest grid that does not need more faces than are wanted.
+def _chosen(build: Callable[[float], Solid], settings: Settings) -> Solid:
+    """The solid that ``build`` makes with the wanted number of cells, or on the finest grid that does not need more
+    faces than are wanted.
 
     Faces grow with the square of the cells, nearly: each guess takes the last one's proportion, then the gap is halved.
+    Views that have little in common may have nothing in common on a coarse grid: no faces.
     """
+    if not settings.target_faces:
+        return build(settings.resolution)
     low, high = 1.0, float(RESOLUTION[1])
-    best = _Solid.build(cutout, tile, low, settings)
+    best = build(low)
     cells = min(64.0, high)
     for _ in range(SEARCH_STEPS):
-        progress(0.5, "Choosing the grid")
-        solid = _Solid.build(cutout, tile, cells, settings)
-        share = level_set.count_quads(solid.front, solid.back) / settings.target_faces
+        solid = build(cells)
+        share = solid.count_quads() / settings.target_faces
         if share <= 1:
-            best, low = solid, cells
+            low = cells
+            if share or not best.count_quads():
+                best = solid
             if share >= NEAR_ENOUGH or cells == high:
                 break
         else:
             high = cells
-        cells *= ((1 + NEAR_ENOUGH) / 2 / share) ** 0.5
+        cells *= ((1 + NEAR_ENOUGH) / 2 / max(share, LEAST_SHARE)) ** 0.5
         if not low < cells < high:
             cells = high if high == RESOLUTION[1] and cells >= high else (low + high) / 2
     return best
-
-
-def _brightness(tile: texture.Tile, grid: grids.Grid) -> Floats:
-    """Brightness, 0 to 1, of the texture at each point of the grid."""
-    rows, columns = grid.inside.shape
-    top = grid.bottom - rows * grid.cell
-    origin = ((top - tile.top) / tile.step, (grid.left - tile.left) / tile.step)
-    brightness = raster.luminance(np.moveaxis(tile.colours, 2, 0)) / np.float32(255)
-    step = grid.cell / tile.step
-    return raster.resample(brightness, origin, step, (rows, columns), outside_is_zero=False)[::-1]
 
 
 def _normalised(positions: Floats) -> Floats:

@@ -50,6 +50,12 @@ class Grid:
     inside: Bools
     """Points of the subject. Well-composed: no two of them touch over a corner only."""
 
+    def place(self, vertices: Floats) -> tuple[Floats, Floats]:
+        """Where vertices (n, 2 or more), in columns and rows of the grid, are in pixels of the picture: x, and y
+        down."""
+        half = np.float32(0.5)
+        return self.left + (vertices[:, 0] + half) * self.cell, self.bottom - (vertices[:, 1] + half) * self.cell
+
     def rim_distance(self, axis: int) -> Floats:
         """For each edge along ``axis`` with one end inside: how far the outline is from that end, 0 to 1 cells."""
         a, b = edge_ends(self.coverage, axis)

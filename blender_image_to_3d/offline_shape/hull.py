@@ -26,11 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import components, inflation, raster, views, volume
-from .arrays import Bools, Bytes, Floats, Ints, Tick
+from .arrays import Bools, Bytes, Floats, Ints, Side, Tick
 from .grid import Grid
 from .level_set import REPAIR_DEPTH, Crossings
 from .mask import Cutout, EmptyMask
-from .views import Placement, Side
+from .views import Placement
 from .volume import Cells
 
 LOOSE_PART = 0.005

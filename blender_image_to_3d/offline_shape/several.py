@@ -4,47 +4,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from types import MappingProxyType
 
 from . import hull, surface_nets, view_texture
-from .arrays import Bytes, Floats, Ints
+from .arrays import Bytes, Mesh, Progress, Side
 from .hull import Hull, Section
 from .mask import Cutout
-from .views import Side
+from .settings import Profile, Settings
 
-
-class Mesh(NamedTuple):
-    """A closed mesh of quads, as in ``generator.Shape`` but in cells of the lattice and anywhere."""
-
-    positions: Floats
-    quads: Ints
-    uvs: Floats
-    texture: Bytes
+SECTIONS: Mapping[Profile, Section | None] = MappingProxyType(
+    {"inflate": None, "relief": None, "round": Section(0.0, 1.0), "extrude": Section(1.0, 0.0)}
+)
+"""Horizontal sections of a hull for each profile; None is judged by the pictures."""
 
 
 def make(
     pictures: Mapping[Side, Bytes],
     cutouts: Mapping[Side, Cutout],
-    section: Section | None,
+    settings: Settings,
     choose: Callable[[Callable[[float], Hull]], Hull],
-    progress: Callable[[float, str], None],
-    *,
-    texture_size: int,
-    back: str,
-    symmetric: bool,
+    progress: Progress,
 ) -> Mesh:
     """Make the hull of a front and a left or right view, and a back view if there is one.
 
-    ``choose`` gets a function that builds the hull with so many cells, and returns one of these. A ``section`` of None
-    is judged by the pictures. Raises EmptyMask where the views have nothing in common, and whatever ``progress``
-    raises.
+    ``choose`` gets a function that builds the hull with so many cells, and returns one of these. Raises EmptyMask where
+    the views have nothing in common, and whatever ``progress`` raises.
     """
     progress(0.3, "Comparing the views")
-    section = hull.judge(pictures, cutouts) if section is None else section
+    section = SECTIONS[settings.profile] or hull.judge(pictures, cutouts)
 
     def build(cells: float) -> Hull:
         progress(0.4, "Carving the solid")
-        return hull.build(cutouts, cells, section, symmetric=symmetric, tick=lambda: progress(0.4, "Carving the solid"))
+        return hull.build(
+            cutouts, cells, section, symmetric=settings.symmetric, tick=lambda: progress(0.4, "Carving the solid")
+        )
 
     progress(0.35, "Carving the solid")
     solid = choose(build)
@@ -61,8 +54,7 @@ def make(
         crossings,
         net,
         vertices,
-        texture_size=texture_size,
-        back=back,
-        tick=lambda: progress(0.8, "Painting the sides"),
+        settings,
+        lambda: progress(0.8, "Painting the sides"),
     )
     return Mesh(vertices, net.quads, uvs, texture)

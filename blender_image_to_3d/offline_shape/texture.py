@@ -91,11 +91,6 @@ def fill(colours: Bytes, known: Bools) -> Bytes:
     return np.where(known[..., None], colours, (filled + np.float32(0.5)).astype(np.uint8))
 
 
-def atlas(tile: Tile, back: str) -> Bytes:
-    """Front and back side by side, (rows, 2 * columns, 3)."""
-    return np.concatenate([tile.colours, BACKS[back](tile.colours)], axis=1)
-
-
 def back_for(settings: Settings, inside: Bools) -> str:
     """What is painted on the back of the subject ``inside`` (rows, columns) of a grid: a key of ``BACKS``.
 

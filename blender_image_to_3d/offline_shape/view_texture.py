@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import raster, texture
-from .arrays import Bools, Bytes, Floats, Ints, Tick
+from .arrays import Bools, Bytes, Floats, Ints, Side, Tick
 from .hull import Hull
 from .level_set import Crossings
 from .mask import Cutout
+from .settings import Settings
 from .surface_nets import Net
-from .views import OPPOSITE, SIDES, Placement, Side
+from .views import OPPOSITE, SIDES, Placement
 
 Index = NDArray[np.int64]
 
@@ -147,16 +148,10 @@ def paint(
     crossings: Crossings,
     net: Net,
     vertices: Floats,
-    *,
-    texture_size: int,
-    back: str,
+    settings: Settings,
     tick: Tick,
 ) -> tuple[Floats, Bytes]:
-    """Texture coordinates (m, 4, 2) of the faces of ``net``, whose ``vertices`` were smoothed, and the texture.
-
-    ``texture_size`` is the most texels that a tile has along a side. ``back``, if no picture shows it: 'mirror' is the
-    front's, 'soft' its blurred colours, 'auto' chooses by the outline.
-    """
+    """Texture coordinates (m, 4, 2) of the faces of ``net``, whose ``vertices`` were smoothed, and the texture."""
     tick()
     middles = np.take(vertices, net.quads, axis=0).mean(axis=1)
     normals = _face_normals(vertices, net.quads)
@@ -166,14 +161,14 @@ def paint(
     seen = {side: _View.of(side, hull, crossings, middles, smooth_normals) for side in SIDES}
     tick()
     longest = max(hull.solid.shape)
-    scale = min(texture_size / longest, max(1.0, *(placed.cell for placed in hull.placements.values())))
+    scale = min(settings.texture_size / longest, max(1.0, *(placed.cell for placed in hull.placements.values())))
     sheet = _Sheet(scale, math.ceil(hull.solid.shape[0] * scale), hull.solid.shape[0])
     sources = {side: tile(pictures[side], cutouts[side], hull.placements[side], scale, tick) for side in pictures}
     sources = _matched(sources, seen, sheet)
     invented = [side for side in SIDES if side not in sources]
     for side in invented:
         if side == "back":
-            sources[side] = _invented_back(sources["front"], back, hull.front.inside)
+            sources[side] = texture.BACKS[texture.back_for(settings, hull.front.inside)](sources["front"])
         else:
             sources[side] = _mirrored_side(sources[OPPOSITE[side]], seen, hull, sheet)
     tick()
@@ -253,12 +248,6 @@ def _least_around(depth: Floats) -> Floats:
     tall = np.minimum(np.minimum(padded[:-2], padded[1:-1]), padded[2:])
     result: Floats = np.minimum(np.minimum(tall[:, :-2], tall[:, 1:-1]), tall[:, 2:])
     return result
-
-
-def _invented_back(front: Bytes, back: str, inside: Bools) -> Bytes:
-    if back == "auto":
-        back = "soft" if texture.is_symmetric(inside) else "mirror"
-    return texture.BACKS[back](front)
 
 
 def _mirrored_side(colours: Bytes, seen: Mapping[Side, _View], hull: Hull, sheet: _Sheet) -> Bytes:

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal, TypeAlias
 
 import numpy as np
 
 from . import grid as grids
-from .arrays import Bools, Floats
+from .arrays import Bools, Floats, Side
 from .grid import MARGIN, Grid
 from .mask import INSIDE, Cutout
-
-Side: TypeAlias = Literal["front", "back", "left", "right"]
 
 SIDES: tuple[Side, ...] = ("front", "back", "left", "right")
 
@@ -87,12 +84,12 @@ def silhouette(
         coverages += [coverage[:, ::-1] for coverage in coverages]
     placed = placements[sides[0]]
     bottom = placed.top + placed.shape[0] * placed.cell
-    grid = grids.outline(placed.left, bottom, placed.cell, average(coverages))
+    grid = grids.outline(placed.left, bottom, placed.cell, max(placed.shape) - 2 * MARGIN, average(coverages))
     if not symmetric:
         return grid
     inside = grid.inside | grid.inside[:, ::-1]
     coverage = np.maximum(grid.coverage, grid.coverage[:, ::-1])
-    return Grid(grid.left, grid.bottom, grid.cell, coverage, inside)
+    return replace(grid, coverage=coverage, inside=inside)
 
 
 def average(coverages: list[Floats]) -> Floats:
