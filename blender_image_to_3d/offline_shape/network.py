@@ -102,7 +102,7 @@ def saliency(picture: Floats, tick: Tick) -> NDArray[np.float64]:
     ``tick`` is called at least every 0.1 s.
     """
     net = _Network(_weights(), tick)
-    maps = []
+    maps: list[Floats] = []
     deep = picture
     for stage in ENCODER:
         deep = net.stage(stage, _halved(deep) if maps else deep)
@@ -115,7 +115,8 @@ def saliency(picture: Floats, tick: Tick) -> NDArray[np.float64]:
         _enlarged(net.convolve(layer.name, outlook)) for layer, outlook in zip(SIDES, reversed(outlooks), strict=True)
     ]
     fused = net.convolve(FUSION.name, np.concatenate(logits))[0]
-    return 1 / (1 + np.exp(-fused.astype(np.float64)))
+    salient: NDArray[np.float64] = 1 / (1 + np.exp(-fused.astype(np.float64)))
+    return salient
 
 
 MEAN = (0.485, 0.456, 0.406)
@@ -195,7 +196,7 @@ STRIP_BYTES = 1 << 22
 
 def _by_columns(x: Floats, weight: Floats, dilation: int) -> Floats:
     """Cross-correlation with zeros outside: each pixel's neighbourhood becomes a column, then one product."""
-    outputs, inputs, side, _ = weight.shape
+    outputs, _, side, _ = weight.shape
     _, rows, columns = x.shape
     margin = side // 2 * dilation
     padded = np.pad(x, ((0, 0), (margin, margin), (margin, margin)))

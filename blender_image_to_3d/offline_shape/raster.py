@@ -67,6 +67,17 @@ def resample(
     return result
 
 
+def fit(image: Floats, shape: tuple[int, int]) -> Floats:
+    """Resample ``image`` (..., rows, columns) to ``shape``, whatever that does to its proportions."""
+    for size in reversed(shape):
+        index, weights = _tent(image.shape[-1], 0, image.shape[-1] / size, size, outside_is_zero=False)
+        wide = np.zeros((*image.shape[:-1], size), np.float32)
+        for place, weight in zip(index, weights, strict=True):
+            wide += np.take(image, place, axis=-1) * weight
+        image = np.ascontiguousarray(np.swapaxes(wide, -1, -2))
+    return image
+
+
 def _tent(size: int, origin: float, step: float, count: int, outside_is_zero: bool) -> tuple[Ints, Floats]:
     """Indices and weights, (taps, count) each, of a tent of half width max(1, step) at ``count`` places."""
     radius = max(1.0, step)
