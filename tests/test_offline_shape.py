@@ -17,8 +17,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from blender_image_to_3d.offline_shape import components, generator, level_set, mask, surface_nets
-from blender_image_to_3d.offline_shape.generator import EmptyMask, Settings, Shape, Views
+from blender_image_to_3d.offline_shape import generator, level_set, surface_nets
+from blender_image_to_3d.offline_shape.generator import Settings, Shape, Views
+from blender_image_to_3d.offline_shape.mask import EmptyMask
 from blender_image_to_3d.offline_shape.settings import Profile
 
 from . import shapes
@@ -259,79 +260,6 @@ def test_the_outline_keeps_its_place_to_a_fraction_of_a_cell() -> None:
     assert len(rim) > 100
 
 
-# --- which part of the picture ---------------------------------------------------------------------------------------
-
-
-def covered(picture: shapes.Picture, source: str = "auto") -> shapes.Mask:
-    """The mask of the whole picture, at full size."""
-    cutout = mask.find(picture, source, max(picture.shape), lambda: None)  # type: ignore[arg-type]
-    result = np.zeros(picture.shape[:2], bool)
-    rows, columns = cutout.coverage.shape
-    result[cutout.top : cutout.top + rows, cutout.left : cutout.left + columns] = cutout.coverage >= mask.INSIDE
-    return result
-
-
-def shared(a: shapes.Mask, b: shapes.Mask) -> float:
-    return float((a & b).sum() / (a | b).sum())
-
-
-def test_the_mask_is_the_alpha_channel_where_it_is_used() -> None:
-    disc = shapes.disc(200, 0.3)
-    assert (covered(shapes.cutout(disc)) == disc).all()
-
-
-def test_the_mask_is_what_differs_from_a_plain_background_even_if_lit_unevenly_and_noisy() -> None:
-    disc = shapes.disc(300, 0.3)
-    picture = shapes.opaque(disc, (180, 60, 40), (200, 205, 210)).astype(np.float64)
-    y, x = np.mgrid[-1:1:300j, -1:1:300j]
-    noise = np.random.default_rng(0).normal(0, 2, picture.shape)
-    picture[..., :3] = (picture * (1 - 0.1 * y - 0.1 * x**2)[..., None] + noise)[..., :3].clip(0, 255)
-    assert shared(covered(picture.astype(np.uint8)), disc) > 0.97
-
-
-def test_a_subject_that_touches_the_frame_is_found() -> None:
-    for radius, height in ((0.3, 0.85), (0.4, 0.9), (0.55, 1.0)):
-        disc = shapes.disc(300, radius, (0.5, height))
-        assert shared(covered(shapes.opaque(disc, behind=(250, 250, 250))), disc) > 0.98
-
-
-def test_a_small_subject_is_looked_at_closely() -> None:
-    disc = shapes.disc(2000, 0.05, (0.3, 0.6))
-    cutout = mask.find(shapes.opaque(disc, behind=(250, 250, 250)), "auto", 500, lambda: None)
-    assert cutout.factor == 1
-    assert (cutout.coverage >= mask.INSIDE).sum() == pytest.approx(disc.sum(), rel=0.02)
-
-
-def test_the_mask_is_the_whole_picture_where_no_background_is_plain() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (64, 80, 4), np.uint8)
-    picture[..., 3] = 255
-    assert covered(picture).all()
-
-
-def test_a_single_colour_is_a_whole_picture() -> None:
-    assert covered(np.full((20, 30, 4), 255, np.uint8)).all()
-
-
-def test_a_faint_watermark_has_a_shape() -> None:
-    picture = shapes.cutout(shapes.disc(100, 0.3))
-    picture[..., 3] //= 5
-    assert (covered(picture) == shapes.disc(100, 0.3)).all()
-
-
-def test_specks_go_and_the_second_shoe_stays() -> None:
-    shoes = shapes.disc(200, 0.2, (0.25, 0.5)) | shapes.disc(200, 0.15, (0.75, 0.5))
-    specks = shoes.copy()
-    specks[5:8, 100:103] = True
-    assert (covered(shapes.cutout(specks)) == shoes).all()
-
-
-def test_pinholes_are_filled_and_real_holes_stay() -> None:
-    ring = shapes.ring(200, 0.3, 0.1)
-    pinholes = ring.copy()
-    pinholes[99:101, 40:42] = False
-    assert (covered(shapes.cutout(pinholes)) == ring).all()
-
-
 def test_a_thin_antenna_stays_in_one_piece() -> None:
     picture = shapes.disc(1024, 0.25, (0.5, 0.7))
     picture[50:500, 510:513] = True
@@ -344,42 +272,6 @@ def test_a_thin_antenna_stays_in_one_piece() -> None:
         if (before == parts).all():
             break
     assert len(np.unique(parts)) == 1
-
-
-@pytest.mark.parametrize("source", ["auto", "alpha"])
-def test_a_transparent_picture_is_refused_in_a_sentence(source: str) -> None:
-    with pytest.raises(EmptyMask, match=r"^The picture is fully transparent\.$"):
-        make(np.zeros((20, 20, 4), np.uint8), mask=source)
-
-
-def test_a_background_without_a_subject_is_refused_in_a_sentence() -> None:
-    with pytest.raises(EmptyMask, match=r"^Nothing in the picture differs from its background\.$"):
-        make(np.full((20, 20, 4), 255, np.uint8), mask="background")
-
-
-@pytest.mark.parametrize("over_corners", [False, True])
-def test_components_agree_with_a_flood_fill(over_corners: bool) -> None:
-    around = [(0, 1), (1, 0), (0, -1), (-1, 0), *([(1, 1), (1, -1), (-1, 1), (-1, -1)] if over_corners else [])]
-    rng = np.random.default_rng(0)
-    for _ in range(50):
-        rows, columns = rng.integers(1, 30, 2)
-        noise = rng.random((rows, columns)) < 0.55
-        found = components.find(noise, over_corners=over_corners)
-        rest, areas = noise.copy(), []
-        while rest.any():
-            todo = [tuple(np.argwhere(rest)[0])]
-            rest[todo[0]] = False
-            area = 0
-            while todo:
-                row, column = todo.pop()
-                area += 1
-                for r, c in ((row + down, column + right) for down, right in around):
-                    if 0 <= r < rows and 0 <= c < columns and rest[r, c]:
-                        rest[r, c] = False
-                        todo.append((r, c))
-            areas.append(area)
-        assert sorted(found.areas) == sorted(areas)
-        assert (found.select(np.ones(len(areas), bool)) == noise).all()
 
 
 # --- texture ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,9 +76,14 @@ SAME_PROPORTIONS = 0.02
 LARGE, SMALL = 0.9, 0.02
 """Subjects above or below this share of the picture are worth a word."""
 
-CUT_OFF = 0.08
-"""A subject that covers this share of an edge of the picture, or of its own side along it, is cut off there. Cut-outs
-are often trimmed so that they touch every edge in a few pixels."""
+CUT_OFF = 0.1
+CUT_OFF_DEPTH, CUT_OFF_STEEPNESS = 0.03, 0.6
+"""A subject is cut off by an edge of the picture of which it covers the first share, if it is hardly wider further in:
+at this share of the picture's size it must not be wider than by the last. A cut-out that was trimmed to its bounding
+box touches every edge too, but mostly with something round."""
+
+
+FoundBy: TypeAlias = MaskSource | Literal["given"]
 
 
 class EmptyMask(ValueError):
@@ -103,7 +108,7 @@ class Cutout:
     factor: int
     picture_size: tuple[int, int] = (0, 0)
     """Rows and columns of the picture."""
-    source: Literal["given"] | MaskSource = "whole"
+    source: FoundBy = "whole"
     """How it was found; "auto" where nothing was, so that all of the picture is taken."""
 
     def box(self) -> tuple[int, int, int, int]:
@@ -151,7 +156,7 @@ def concerns(cutout: Cutout) -> tuple[str, ...]:
     share = np.count_nonzero(inside) * cutout.factor**2 / (cutout.picture_size[0] * cutout.picture_size[1])
     if share < SMALL:
         sentences.append(
-            f"The subject is only {max(0.1, 100 * share):.1f} % of the picture: crop the picture for more detail."
+            f"The subject is only {100 * max(share, 0.001):.1f} % of the picture: crop the picture for more detail."
         )
     elif share > LARGE and cutout.source not in {"alpha", "given"}:
         sentences.append(
@@ -169,16 +174,17 @@ def _cut_off(cutout: Cutout, inside: Bools) -> list[str]:
     rows, columns = inside.shape
     height, width = cutout.picture_size
     bottom, right = cutout.top + rows * cutout.factor, cutout.left + columns * cutout.factor
-    # A mask may have been smoothed, and the last pixel of a trimmed cut-out may be faint.
-    at_edges = {
-        "left": (cutout.left == 0, inside[:, 0]),
-        "right": (right >= width, inside[:, -1]),
-        "upper": (cutout.top == 0, inside[0]),
-        "lower": (bottom >= height, inside[-1]),
+    # Seen from each edge of the picture, rows from there inwards.
+    views = {
+        "left": (cutout.left == 0, inside.T),
+        "right": (right >= width, inside.T[::-1]),
+        "upper": (cutout.top == 0, inside),
+        "lower": (bottom >= height, inside[::-1]),
     }
     found = []
-    for name, (is_at_edge, edge) in at_edges.items():
-        if is_at_edge and np.count_nonzero(edge) >= max(2, CUT_OFF * len(edge)):
+    for name, (is_at_edge, view) in views.items():
+        at_edge, further_in = (np.count_nonzero(view[depth]) for depth in (0, int(CUT_OFF_DEPTH * len(view))))
+        if is_at_edge and at_edge >= max(CUT_OFF * view.shape[1], CUT_OFF_STEEPNESS * further_in):
             found.append(name)
     return found
 
@@ -198,14 +204,14 @@ def _given(picture: Bytes, given: Bytes, least_size: int, tick: Tick) -> Cutout:
         values = small[..., 3].astype(np.float32)
     else:
         values = raster.luminance(np.moveaxis(small[..., :3], 2, 0))
-    coverage = raster.fit(values, (-(-rows // factor), -(-columns // factor))) / np.float32(255)
+    coverage: Floats = raster.fit(values, (-(-rows // factor), -(-columns // factor))) / np.float32(255)
     if not (coverage >= INSIDE).any():
         raise EmptyMask("The mask is black (or transparent) everywhere: white is the subject.")
     return Cutout(coverage, 0, 0, factor, (rows, columns), "given")
 
 
 def _find_within(
-    picture: Bytes, part: tuple[int, int, int, int], source: MaskSource, least_size: int, tick: Tick
+    picture: Bytes, part: tuple[int, int, int, int], source: FoundBy, least_size: int, tick: Tick
 ) -> Cutout:
     top, left, bottom, right = part
     cropped = picture[top:bottom, left:right]
@@ -218,7 +224,7 @@ def _find_within(
     return Cutout(coverage, top, left, factor, (picture.shape[0], picture.shape[1]), found_by)
 
 
-def _chosen(picture: Bytes, tick: Tick) -> tuple[Floats, MaskSource]:
+def _chosen(picture: Bytes, tick: Tick) -> tuple[Floats, FoundBy]:
     """The coverage by what fits, and what that is."""
     if picture[..., 3].min() < ALPHA_IN_USE:
         return _by_alpha(picture, tick), "alpha"
@@ -243,7 +249,7 @@ def _chosen(picture: Bytes, tick: Tick) -> tuple[Floats, MaskSource]:
 
 def _overlap(a: Bools, b: Bools) -> float:
     """Intersection over union."""
-    return float(np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b)))
+    return int(np.count_nonzero(a & b)) / max(1, int(np.count_nonzero(a | b)))
 
 
 def _by_alpha(picture: Bytes, tick: Tick) -> Floats:

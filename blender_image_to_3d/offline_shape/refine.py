@@ -41,7 +41,8 @@ def to_edges(coverage: Floats, picture: Bytes, tick: Tick) -> Floats:
     result = functions[3]
     for factor, plane in zip(functions, guide, strict=False):
         result = result + factor * plane
-    return np.clip(result, np.float32(0), np.float32(1))
+    clipped: Floats = np.clip(result, np.float32(0), np.float32(1))
+    return clipped
 
 
 def _fit(guide: Floats, target: Floats, radius: int, tick: Tick) -> Floats:
