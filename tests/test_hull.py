@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from blender_image_to_3d.offline_shape import generator, hull, mask, texture, view_texture, views, volume
-from blender_image_to_3d.offline_shape.generator import EmptyMask, Settings, Shape
+from blender_image_to_3d.offline_shape.generator import Settings, Shape
+from blender_image_to_3d.offline_shape.mask import EmptyMask
 
 from . import shapes
 from .test_offline_shape import OUTLINES, _lines, _noise, antialiased, overlap, sampled_texels

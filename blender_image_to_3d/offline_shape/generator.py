@@ -12,10 +12,10 @@ import numpy as np
 from . import mask as masks
 from . import one_side, several, symmetry
 from .arrays import Bytes, Floats, Ints, Progress, Side, Tick
-from .mask import Cutout, EmptyMask
+from .mask import Cutout, UnusablePicture
 from .settings import RESOLUTION, Settings
 
-__all__ = ("EmptyMask", "Progress", "Settings", "Shape", "Views", "generate")
+__all__ = ("Progress", "Settings", "Shape", "UnusablePicture", "Views", "generate")
 
 COVERAGE_FINER = 3
 """Pixels of the coverage to a cell of the grid, where the picture has as many."""
@@ -84,33 +84,40 @@ class Views:
 def generate(views: Views, settings: Settings, progress: Progress) -> Shape:
     """Make a shape of the subject of ``views``.
 
-    Raises EmptyMask where there is no subject, or views have nothing in common, and whatever ``progress`` raises.
+    Raises UnusablePicture where there is no subject, a mask does not fit, or views have nothing in common, and whatever
+    ``progress`` raises.
     """
     progress(0.0, "Finding the subject")
-    pictures, cutouts = _cut_out(views, settings, lambda: progress(0.1, "Finding the subject"))
+    pictures, cutouts, notes = _cut_out(views, settings, lambda: progress(0.1, "Finding the subject"))
     if "left" in cutouts or "right" in cutouts:
         mesh = several.make(pictures, cutouts, settings, lambda build: _chosen(build, settings), progress)
     else:
         mesh = one_side.make(pictures, cutouts, settings, lambda build: _chosen(build, settings), progress)
     progress(1.0, "Done")
-    return Shape(_normalised(mesh.positions), mesh.quads, mesh.uvs, mesh.texture)
+    return Shape(_normalised(mesh.positions), mesh.quads, mesh.uvs, mesh.texture, tuple(notes))
 
 
-def _cut_out(views: Views, settings: Settings, tick: Tick) -> tuple[dict[Side, Bytes], dict[Side, Cutout]]:
-    """The picture of each side, and where the subject is in it."""
+def _cut_out(
+    views: Views, settings: Settings, tick: Tick
+) -> tuple[dict[Side, Bytes], dict[Side, Cutout], dict[str, None]]:
+    """The picture of each side, where the subject is in it, and what is to be said of that, once."""
     finest = RESOLUTION[1] if settings.target_faces else settings.resolution
     coverage_size = max(LEAST_COVERAGE, COVERAGE_FINER * finest)
-    pictures, cutouts = views.sides, {}
+    pictures: dict[Side, Bytes] = views.sides
+    cutouts: dict[Side, Cutout] = {}
+    notes: dict[str, None] = {}
     for side, picture in pictures.items():
         tick()
+        given = views.mask if side == "front" else None
         try:
-            cutouts[side] = masks.find(picture, settings.mask, coverage_size, tick)
-        except EmptyMask as error:
-            error.view = side
+            cutouts[side] = masks.find(picture, settings.mask, coverage_size, tick, given)
+        except UnusablePicture as error:
+            error.view = side if given is None else "mask"
             raise
+        notes |= dict.fromkeys(masks.concerns(cutouts[side]))
         if settings.symmetric and side in {"front", "back"}:
             pictures[side], cutouts[side] = symmetry.symmetrical(picture, cutouts[side])
-    return pictures, cutouts
+    return pictures, cutouts, notes
 
 
 class _Countable(Protocol):

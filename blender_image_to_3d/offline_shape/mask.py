@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import components, network, raster, refine
-from .arrays import Bools, Bytes, Floats, Tick
+from .arrays import Bools, Bytes, Floats, Side, Tick
 from .settings import MaskSource
 
 INSIDE = 0.5
@@ -55,6 +55,13 @@ LEAST_RESIDUAL = 0.5
 LEAST_TOLERANCE = 6.0
 """Colour distances below this are noise. See ``_tolerance``."""
 
+FAINT = 0.3
+"""Pixels with this share of the greatest opacity may belong to a thin part: a line of one pixel, drawn smoothly, is
+shared by two."""
+
+LEAST_BLOCKS = 4
+"""A thin part crosses at least so many blocks of pixels."""
+
 MARGIN = 0.1
 """Room left around the subject, as a share of its size, when it is looked at more closely."""
 
@@ -86,14 +93,18 @@ box touches every edge too, but mostly with something round."""
 FoundBy: TypeAlias = MaskSource | Literal["given"]
 
 
-class EmptyMask(ValueError):
+class UnusablePicture(ValueError):
+    """Nothing can be made of a picture; the text is a sentence for the user."""
+
+    view: Side | Literal["mask"] = "front"
+    """Which picture it is."""
+
+
+class EmptyMask(UnusablePicture):
     """There is no subject in the picture."""
 
-    view = "front"
-    """Of which side the picture is."""
 
-
-class MaskDoesNotFit(ValueError):
+class MaskDoesNotFit(UnusablePicture):
     """The mask belongs to another picture."""
 
 
@@ -163,7 +174,7 @@ def concerns(cutout: Cutout) -> tuple[str, ...]:
             "The subject is over 90 % of the picture: probably the background was taken for a part of it. Choose "
             "another way to find the subject, or give a mask."
         )
-    count = len(components.find(inside).areas)
+    count = len(components.find(inside, over_corners=True).areas)
     if count > 1 and cutout.source != "given":
         sentences.append(f"{count} separate parts were found and all became shapes: choose one with a mask.")
     return tuple(sentences)
@@ -220,8 +231,25 @@ def _find_within(
     tick()
     coverage, found_by = _chosen(small, tick) if source == "auto" else (STRATEGIES[source](small, tick), source)
     tick()
+    if found_by == "alpha" and factor > 1:
+        coverage = np.maximum(coverage, _thin_parts(cropped[..., 3], factor))
+        tick()
     coverage = _without_debris(coverage, KEPT_PART_OF_ALPHA if found_by == "alpha" else KEPT_PART)
     return Cutout(coverage, top, left, factor, (picture.shape[0], picture.shape[1]), found_by)
+
+
+def _thin_parts(alpha: Bytes, factor: int) -> Floats:
+    """Which blocks of ``factor`` x ``factor`` pixels are crossed by a part that is thinner than a block, 0 or 1: an
+    antenna of one pixel would vanish in their averages."""
+    opaque: Bools = alpha >= max(1, FAINT * int(alpha.max()))
+    radius = factor // 2
+    thin = opaque & ~raster.dilate(raster.erode(opaque, radius), radius)
+    rows, columns = -(-thin.shape[0] // factor), -(-thin.shape[1] // factor)
+    padded = np.pad(thin, ((0, rows * factor - thin.shape[0]), (0, columns * factor - thin.shape[1])))
+    blocks: Bools = np.asarray(padded.reshape(rows, factor, columns, factor).any(axis=(1, 3)))
+    # Single blocks are the corners of thicker parts.
+    parts = components.find(blocks, over_corners=True)
+    return parts.select(parts.areas >= LEAST_BLOCKS).astype(np.float32)
 
 
 def _chosen(picture: Bytes, tick: Tick) -> tuple[Floats, FoundBy]:
@@ -295,7 +323,7 @@ STRATEGIES: Mapping[str, Callable[[Bytes, Tick], Floats]] = MappingProxyType(
 
 def _without_debris(coverage: Floats, kept_part: float) -> Floats:
     """Clear the small parts and fill the small holes."""
-    parts = components.find(coverage >= INSIDE)
+    parts = components.find(coverage >= INSIDE, over_corners=True)
     if not len(parts.areas):
         raise EmptyMask("The subject of the picture is too thin or too faint to become a shape.")
     kept = parts.areas >= kept_part * parts.areas.max()

@@ -138,7 +138,7 @@ class OfflineShape(Provider):
             shape = generator.generate(
                 generator.Views(**pictures), settings, lambda share, text: context.report(text, share)
             )
-        except generator.EmptyMask as error:
+        except generator.UnusablePicture as error:
             raise BadPicture(f'"{request.views[View(error.view)].name}": {error}') from None
         context.report("Writing the model")
         data = glb_writer.encode(
