@@ -308,8 +308,10 @@ def _by_network(picture: Bytes, tick: Tick) -> Floats:
     if high - low < LEAST_CONTRAST:
         raise EmptyMask("No subject stands out in the picture.")
     coarse = np.rint((salient - low) / (high - low) * LEVELS).astype(np.float32) / np.float32(LEVELS)
-    coverage = raster.fit(coarse, (picture.shape[0], picture.shape[1]))
-    return refine.to_edges(coverage, picture, tick)
+    coverage = refine.to_edges(raster.fit(coarse, (picture.shape[0], picture.shape[1])), picture, tick)
+    if not (coverage >= INSIDE).any():
+        raise EmptyMask("No subject stands out in the picture.")
+    return coverage
 
 
 def _whole(picture: Bytes, tick: Tick) -> Floats:
