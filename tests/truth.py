@@ -14,7 +14,7 @@ from . import shapes
 
 Points = NDArray[np.float64]
 
-COLUMNS = 44
+COLUMNS = 32
 """Places along the longest side of the box at which rays count what is inside."""
 
 SAMPLES = 10000

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Objects of known geometry, built and photographed inside Blender: the truth that the offline generator is held to.
 
-As a script it writes all of them: ``… solids.py -- FOLDER`` makes NAME/{front,back,left,right}.png and NAME/truth.npz.
+As a script it writes all of them: ``… solids.py -- FOLDER`` makes NAME/{front,back,left,right}.png, NAME/truth.npz
+and options.json.
 
 Blender's axes here: x right, z up, and -y towards whoever looks at the front. A solid is the union of its parts, each a
 closed surface that faces outwards: a point is inside where its winding number is positive. What no outline can show is
@@ -10,6 +11,7 @@ not there: cups and pots are full. Every solid is centred by its bounding box, a
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
@@ -488,36 +490,36 @@ def _flat(depth: float) -> dict[str, object]:
 SOLIDS: Mapping[str, Solid] = MappingProxyType(
     {
         "sphere": Solid(_sphere, "checks", ROUND),
-        "torus": Solid(_torus, "noise", {"thickness": 0.75}),
+        "torus": Solid(_torus, "noise"),
         "cylinder": Solid(_cylinder, "stripes", ROUND),
         "cone": Solid(_cone, "stripes", ROUND),
         "cube": Solid(_cube, "checks", _flat(1.0)),
-        "suzanne": Solid(_suzanne, "noise", {"thickness": 0.75}),
+        "suzanne": Solid(_suzanne, "noise", {"thickness": 1.0}),
         "capsule": Solid(_capsule, "stripes", ROUND),
-        "pebble": Solid(_pebble, "noise", {"thickness": 0.75}),
+        "pebble": Solid(_pebble, "noise"),
         "vase": Solid(_vase, "stripes", ROUND),
         "bottle": Solid(_bottle, "plain", ROUND),
         "glass": Solid(_wine_glass, "plain", ROUND),
         "mushroom": Solid(_mushroom, "noise", ROUND),
         "snowman": Solid(_snowman, "plain", ROUND),
-        "rocket": Solid(_rocket, "plain", ROUND),
+        "rocket": Solid(_rocket),
         "dumbbell": Solid(_dumbbell, "plain", {"thickness": 1.0}),
         "star": Solid(_star, "plain", _flat(0.2)),
-        "letter": Solid(_letter, "checks", _flat(0.3)),
+        "letter": Solid(_letter, "checks", _flat(0.35)),
         "gear": Solid(_gear, "noise", _flat(0.225)),
         "fish": Solid(_fish, "stripes", {"thickness": 0.5}),
-        "figure": Solid(_figure, "plain", {"thickness": 0.75}),
-        "dog": Solid(_dog, "noise", {"thickness": 0.75}),
+        "figure": Solid(_figure),
+        "dog": Solid(_dog, "noise"),
         "heart": Solid(_heart, "plain", _flat(0.25)),
-        "teapot": Solid(_teapot, "plain", {"thickness": 0.75}),
-        "mug": Solid(_mug, "stripes", {"thickness": 0.75}),
-        "chair": Solid(_chair, "noise", _flat(0.5)),
+        "teapot": Solid(_teapot, "plain", {"thickness": 1.0}),
+        "mug": Solid(_mug, "stripes", ROUND),
+        "chair": Solid(_chair, "noise", _flat(0.52)),
         "table": Solid(_table, "noise", ROUND),
-        "hammer": Solid(_hammer, "plain", {"thickness": 1.0}),
-        "house": Solid(_house, "plain", _flat(0.8)),
+        "hammer": Solid(_hammer),
+        "house": Solid(_house, "plain", _flat(0.9)),
         "tree": Solid(_tree, "noise", ROUND),
         "duck": Solid(_duck, "plain", {"thickness": 1.0}),
-        "coin": Solid(_coin, "plain", {"profile": "relief", "depth": 0.08}),
+        "coin": Solid(_coin, "plain", {"profile": "relief", "depth": 0.1, "detail": 0.4}),
     }
 )
 
@@ -660,6 +662,9 @@ def main(folder: Path, names: Sequence[str]) -> None:
             np.savez_compressed(folder / name / "truth.npz", vertices=vertices, triangles=triangles)
             for side in SIDES:
                 photograph(scene, side, folder / name / f"{side}.png")
+    # In the end: who finds it, finds everything.
+    options = {name: dict(solid.options) for name, solid in SOLIDS.items()}
+    (folder / "options.json").write_text(json.dumps(options), encoding="utf-8")
 
 
 if __name__ == "__main__":

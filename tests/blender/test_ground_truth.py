@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects of known form, photographed by Cycles: the offline generator's shape must overlap the real one."""
+"""Objects of known geometry, photographed by Cycles: the offline generator's shapes must overlap the real ones."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+import statistics
 from pathlib import Path
 from types import ModuleType
 
@@ -13,119 +13,112 @@ import numpy as np
 import pytest
 
 from .. import shapes
+from ..truth import Truth
+from . import solids
 
-SIZE = 320
-FRAME = 2.6
-"""Width of the picture in the scene's units; the objects are 2 wide or less."""
+SIZE = 384
+SAMPLES = 4
 
-
-def _sphere() -> None:
-    bpy.ops.mesh.primitive_uv_sphere_add(segments=96, ring_count=48, radius=1)
-
-
-def _torus() -> None:
-    """Its axis points to the viewer, who looks along +y."""
-    bpy.ops.mesh.primitive_torus_add(
-        major_radius=0.7, minor_radius=0.3, major_segments=96, minor_segments=48, rotation=(np.pi / 2, 0, 0)
-    )
-
-
-def _cylinder() -> None:
-    """Upright, as wide as it is high."""
-    bpy.ops.mesh.primitive_cylinder_add(vertices=96, radius=1, depth=2)
-
-
-# In glTF's axes, with the object centred: x right, y up, z towards the viewer.
-def _in_sphere(p: np.ndarray) -> np.ndarray:
-    return (p**2).sum(axis=1) < 1
-
-
-def _in_torus(p: np.ndarray) -> np.ndarray:
-    return (np.hypot(p[:, 0], p[:, 1]) - 0.7) ** 2 + p[:, 2] ** 2 < 0.3**2
-
-
-def _in_cylinder(p: np.ndarray) -> np.ndarray:
-    return (p[:, 0] ** 2 + p[:, 2] ** 2 < 1) & (np.abs(p[:, 1]) < 1)
-
-
-@pytest.fixture
-def scene() -> Iterator[bpy.types.Scene]:
-    """A scene with a camera and light, which goes away with all that was added to it."""
-    before = bpy.context.window.scene
-    scene = bpy.data.scenes.new("Ground truth")
-    bpy.context.window.scene = scene
-    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
-    camera.data.type = "ORTHO"
-    camera.data.ortho_scale = FRAME
-    camera.location, camera.rotation_euler = (0, -5, 0), (np.pi / 2, 0, 0)
-    light = bpy.data.objects.new("Light", bpy.data.lights.new("Light", "SUN"))
-    light.rotation_euler = (0.8, 0.2, 0.4)
-    for each in (camera, light):
-        scene.collection.objects.link(each)
-    scene.camera = camera
-    render = scene.render
-    render.engine = "CYCLES"
-    scene.cycles.samples = 4
-    scene.cycles.use_denoising = False
-    render.film_transparent = True
-    render.resolution_x = render.resolution_y = SIZE
-    render.resolution_percentage = 100
-    render.image_settings.file_format = "PNG"
-    render.image_settings.color_mode = "RGBA"
-    yield scene
-    bpy.context.window.scene = before
-    for each in list(scene.collection.objects):
-        bpy.data.objects.remove(each)
-    bpy.data.scenes.remove(scene)
-    bpy.data.orphans_purge(do_recursive=True)
+# Intersection over union with the truth, a little below what is measured; from the front with the options of solids.py.
+FROM_FRONT = {
+    "sphere": 0.98,
+    "torus": 0.91,
+    "cylinder": 0.98,
+    "cone": 0.95,
+    "cube": 0.98,
+    "bottle": 0.97,
+    "mushroom": 0.98,
+    "star": 0.9,
+    "gear": 0.97,
+    "fish": 0.83,
+    "figure": 0.79,
+    "teapot": 0.87,
+    "coin": 0.88,
+}
+FROM_FRONT_AND_LEFT = {
+    "sphere": 0.98,
+    "torus": 0.96,
+    "cylinder": 0.98,
+    "cone": 0.96,
+    "cube": 0.97,
+    "suzanne": 0.86,
+    "capsule": 0.98,
+    "pebble": 0.98,
+    "vase": 0.98,
+    "bottle": 0.97,
+    "glass": 0.98,
+    "mushroom": 0.97,
+    "snowman": 0.95,
+    "rocket": 0.76,
+    "dumbbell": 0.96,
+    "star": 0.78,  # 0.99 if it is taken for a plate, which hangs on the noise of the rendering.
+    "letter": 0.94,
+    "gear": 0.97,
+    "fish": 0.92,
+    "figure": 0.93,
+    "dog": 0.84,
+    "heart": 0.92,
+    "teapot": 0.91,
+    "mug": 0.92,
+    "chair": 0.73,
+    "table": 0.94,
+    "hammer": 0.86,
+    "house": 0.8,
+    "tree": 0.88,
+    "duck": 0.93,
+    "coin": 0.62,
+}
+LEAST_MEAN_FROM_FRONT_AND_LEFT = 0.91
 
 
-def photograph(scene: bpy.types.Scene, file: Path) -> shapes.Picture:
-    """What the camera sees, (rows, columns, RGBA)."""
-    scene.render.filepath = str(file)
-    bpy.ops.render.render(write_still=True, scene=scene.name)
-    image = bpy.data.images.load(str(file))
-    image.alpha_mode = "CHANNEL_PACKED"  # The bytes as they are in the file.
-    pixels = np.zeros(SIZE * SIZE * 4, np.float32)
-    image.pixels.foreach_get(pixels)
-    bpy.data.images.remove(image)
-    return np.round(pixels.reshape(SIZE, SIZE, 4)[::-1] * 255).astype(np.uint8)
+class Photographs:
+    """Builds, photographs and measures solids, each as often as it is needed."""
+
+    def __init__(self, generator: ModuleType, folder: Path) -> None:
+        self.generator = generator
+        self.folder = folder
+        self._overlaps: dict[tuple[str, ...], float] = {}
+
+    def overlap(self, name: str, *sides: str, **options: object) -> float:
+        """How much the shape that is made of these views has in common with the solid; 1 is all."""
+        if (name, *sides) not in self._overlaps:
+            with solids.studio(SIZE, SAMPLES) as scene:
+                truth = Truth(*solids.truth(solids.add(name)))
+                views = {side: self._photograph(scene, name, side) for side in sides}
+            settings = self.generator.Settings(**options)
+            shape = self.generator.generate(self.generator.Views(**views), settings, lambda share, what: None)
+            assert not shapes.manifold_faults(shape.quads)
+            self._overlaps[name, *sides] = truth.iou(shape.positions, shape.quads)
+            print(f"{name} from {' and '.join(sides)}: {self._overlaps[name, *sides]:.3f}")
+        return self._overlaps[name, *sides]
+
+    def _photograph(self, scene: bpy.types.Scene, name: str, side: str) -> shapes.Picture:
+        file = self.folder / f"{name}-{side}.png"
+        solids.photograph(scene, side, file)
+        image = bpy.data.images.load(str(file))
+        image.alpha_mode = "CHANNEL_PACKED"  # The bytes as they are in the file.
+        pixels = np.zeros(SIZE * SIZE * 4, np.float32)
+        image.pixels.foreach_get(pixels)
+        bpy.data.images.remove(image)
+        return np.round(pixels.reshape(SIZE, SIZE, 4)[::-1] * 255).astype(np.uint8)
 
 
-def overlap(positions: np.ndarray, quads: np.ndarray, solid: Callable[[np.ndarray], np.ndarray]) -> float:
-    """Intersection over union, both 2 wide, of a generated shape and the true one."""
-    ours = positions * (2 / np.ptp(positions[:, 0]))
-    ours = ours - (ours.max(axis=0) + ours.min(axis=0)) / 2
-    reach = np.maximum(np.abs(ours).max(axis=0), 1) * 1.01
-    axes = [np.linspace(-r, r, n, endpoint=False) + r / n for r, n in zip(reach, (40, 40, 80), strict=True)]
-    # Off the vertices' symmetric places, so that no ray runs along an edge.
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) + 1e-5
-    inside, expected = shapes.filled(ours, quads, points), solid(points)
-    return float((inside & expected).sum() / (inside | expected).sum())
+@pytest.fixture(scope="session")
+def photographs(package: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Photographs:
+    generator = importlib.import_module(package.__name__ + ".offline_shape.generator")
+    return Photographs(generator, tmp_path_factory.mktemp("photographs"))
 
 
-@pytest.mark.parametrize(
-    ("add", "solid", "floor"),
-    [
-        pytest.param(_sphere, _in_sphere, 0.74, id="sphere"),
-        pytest.param(_torus, _in_torus, 0.88, id="torus"),
-        pytest.param(_cylinder, _in_cylinder, 0.65, id="cylinder"),
-    ],
-)
-def test_the_shape_of_a_photographed_object_overlaps_the_object(
-    package: ModuleType,
-    scene: bpy.types.Scene,
-    tmp_path: Path,
-    add: Callable[[], None],
-    solid: Callable[[np.ndarray], np.ndarray],
-    floor: float,
-) -> None:
-    offline_shape = importlib.import_module(package.__name__ + ".offline_shape.generator")
-    add()
-    picture = photograph(scene, tmp_path / "photograph.png")
-    assert picture[..., 3].min() == 0
-    shape = offline_shape.generate(offline_shape.Views(picture), offline_shape.Settings(), lambda share, what: None)
-    assert not shapes.manifold_faults(shape.quads)
-    share = overlap(shape.positions, shape.quads, solid)
-    print(f"intersection over union: {share:.3f}")
-    assert share >= floor
+@pytest.mark.parametrize("name", FROM_FRONT)
+def test_the_shape_of_a_photographed_solid_overlaps_it(photographs: Photographs, name: str) -> None:
+    assert photographs.overlap(name, "front", **solids.SOLIDS[name].options) >= FROM_FRONT[name]
+
+
+@pytest.mark.parametrize("name", FROM_FRONT_AND_LEFT)
+def test_with_a_view_from_the_left_a_shape_overlaps_the_solid_more(photographs: Photographs, name: str) -> None:
+    assert photographs.overlap(name, "front", "left") >= FROM_FRONT_AND_LEFT[name]
+
+
+def test_on_the_mean_two_views_are_good_enough(photographs: Photographs) -> None:
+    shares = [photographs.overlap(name, "front", "left") for name in FROM_FRONT_AND_LEFT]
+    assert statistics.fmean(shares) >= LEAST_MEAN_FROM_FRONT_AND_LEFT
