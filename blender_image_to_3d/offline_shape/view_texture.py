@@ -54,9 +54,6 @@ SMOOTHING_ROUNDS = 3
 INNER_COARSER = 4
 """How many times narrower the inner tiles are."""
 
-SOFTENING_ROUNDS = 12
-"""Of the colours of what is hidden."""
-
 NOWHERE = np.float32(1e6)
 
 EDGE = np.float32(9)
@@ -394,7 +391,9 @@ def _inner_tiles(
     for number, side in enumerate(SIDES):
         mine = ~hidden & (choice == number)
         colours[mine] = _colours_at(tiles[side], side, middles[mine], sheet)
-    colours = _diffused(colours, hidden, net, len(vertices), tick)
+    average = colours[~hidden].mean(axis=0) if not hidden.all() else np.full(3, 128, np.float32)
+    colours, touches = _continued_over(colours, hidden, net, len(vertices))
+    tick()
     inner: dict[Side, Bytes] = {}
     for number, side in enumerate(SIDES):
         mine = hidden & (choice == number)
@@ -403,15 +402,17 @@ def _inner_tiles(
         tick()
         axis = AXIS[side][0]
         shape = hull.solid.shape[0], hull.solid.shape[1 if axis == 2 else 2]
+        seeds = mine & touches
         row, column = (
-            np.clip(np.rint(middles[mine, a]).astype(np.int64), 0, size - 1)
+            np.clip(np.rint(middles[seeds, a]).astype(np.int64), 0, size - 1)
             for a, size in zip((1, 2 - axis), shape, strict=True)
         )
         place = row * shape[1] + column
         hits = np.bincount(place, minlength=shape[0] * shape[1])
-        sums = [np.bincount(place, colours[mine, c], shape[0] * shape[1]) for c in range(3)]
-        means = (np.stack(sums, axis=1) / np.maximum(hits, 1)[:, None]).astype(np.float32)
-        filled = texture.fill((means + np.float32(0.5)).astype(np.uint8).reshape(*shape, 3), hits.reshape(shape) > 0)
+        sums = [np.bincount(place, colours[seeds, c], shape[0] * shape[1]) for c in range(3)]
+        means = np.where(seeds.any(), np.stack(sums, axis=1) / np.maximum(hits, 1)[:, None], average)
+        known = (hits > 0) | ~seeds.any()
+        filled = texture.fill((means + 0.5).astype(np.uint8).reshape(*shape, 3), known.reshape(shape))
         planes = np.moveaxis(filled, 2, 0).astype(np.float32)
         spread = sheet.spread(planes)[:, :, ::INNER_COARSER]
         width = sheet.columns(shape[1], INNER_COARSER)
@@ -420,38 +421,19 @@ def _inner_tiles(
     return inner
 
 
-def _diffused(colours: Floats, unknown: Bools, net: Net, count: int, tick: Tick) -> Floats:
-    """Colours (m, 3) of faces, continued over the mesh to the ``unknown`` ones: layer by layer, then softened."""
-    known = ~unknown
-    quads = net.quads[unknown]
-    flat = quads.reshape(-1)
-    everywhere = net.quads[known].reshape(-1)
-    weight = np.bincount(everywhere, minlength=count).astype(np.float64)
-    sums = np.stack([np.bincount(everywhere, np.repeat(colours[known, c], 4), count) for c in range(3)], axis=1)
-    found = np.zeros((len(quads), 3))
-    reached = np.zeros(len(quads), bool)
-    while not reached.all():
-        tick()
-        weights = weight[quads].sum(axis=1)
-        new = ~reached & (weights > 0)
-        if not new.any():
-            break  # A part of which nothing is seen.
-        found[new] = sums[quads[new]].sum(axis=1) / weights[new][:, None]
-        reached |= new
-        corners = quads[new].reshape(-1)
-        weight += np.bincount(corners, minlength=count)
-        sums += np.stack([np.bincount(corners, np.repeat(found[new, c], 4), count) for c in range(3)], axis=1)
-    if not reached.all():
-        found[~reached] = sums.sum(axis=0) / max(float(weight.sum()), 1.0)
-    around = np.stack([np.bincount(everywhere, np.repeat(colours[known, c], 4), count) for c in range(3)], axis=1)
-    fans = np.maximum(np.bincount(everywhere, minlength=count) + np.bincount(flat, minlength=count), 1)[:, None]
-    for _ in range(SOFTENING_ROUNDS):
-        tick()
-        hidden = np.stack([np.bincount(flat, np.repeat(found[:, c], 4), count) for c in range(3)], axis=1)
-        found = ((around + hidden) / fans)[quads].mean(axis=1)
+def _continued_over(colours: Floats, unknown: Bools, net: Net, count: int) -> tuple[Floats, Bools]:
+    """Colours (m, 3) of the ``unknown`` faces that touch known ones, and which these are."""
+    corners = net.quads[~unknown].reshape(-1)
+    weight = np.bincount(corners, minlength=count).astype(np.float32)
+    sums = [np.bincount(corners, np.repeat(column, 4), count) for column in colours[~unknown].T]
+    around = net.quads[unknown]
+    weights = weight[around].sum(axis=1)
+    touches = np.zeros(len(colours), bool)
+    touches[unknown] = weights > 0
     result = colours.copy()
-    result[unknown] = found
-    return result
+    for channel, total in enumerate(sums):
+        result[unknown, channel] = total[around].sum(axis=1) / np.maximum(weights, 1)
+    return result, touches
 
 
 def _assembled(
