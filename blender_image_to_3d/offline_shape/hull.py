@@ -45,11 +45,11 @@ PLATE_ELONGATION = (1.7, 2.4)
 """What juts out and is about as long as wide is a plate: an ear, a fin, a leaf. What is longer is as deep as wide: an
 arm, a handle. In between, something in between."""
 
-PLATE_THINNESS = 0.015
+PLATE_THINNESS = 0.004
 """Factor of u on a plate: it is as thick as the square root of this, in proportion to other parts."""
 
 PLATE_LEAST_AREA = 0.01
-PLATE_SOFTNESS = 0.12
+PLATE_SOFTNESS = 0.08
 """Share of the silhouette below which nothing is a plate; blur of its edge in shares of the opening's radius."""
 
 RECTANGULAR = (0.93, 0.97)
