@@ -5,16 +5,21 @@ Qin, Zhang, Huang, Dehghan, Zaiane, Jagersand, "U²-Net: Going deeper with neste
 detection", Pattern Recognition 106, 2020. A U-Net whose stages are small U-Nets themselves (RSU, residual
 U-blocks). Names of layers are those of the authors' program; the weights' origin stands in ``u2netp/README.md``.
 
-The same bytes come out on every numpy and however busy the machine is: there are only elementwise operations and one
-matrix product, ``_product``, whose sums run in a fixed order.
+Large maps are convolved in strips, which a pool of threads shares; no sum is split between them, so that its schedule
+changes no bit. The product of matrices is the faster of two, see ``_fastest_product``: its last bits depend on numpy's
+build.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,7 +106,14 @@ def saliency(picture: Floats, tick: Tick) -> NDArray[np.float64]:
 
     ``tick`` is called at least every 0.1 s.
     """
-    net = _Network(_weights(), tick)
+    pool = ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1))
+    try:
+        return _saliency(_Network(_weights(), _fastest_product(), pool, tick), picture)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _saliency(net: _Network, picture: Floats) -> NDArray[np.float64]:
     maps: list[Floats] = []
     deep = picture
     for stage in ENCODER:
@@ -142,6 +154,8 @@ def _weights() -> Mapping[str, Floats]:
 @dataclass(frozen=True, eq=False)
 class _Network:
     weights: Mapping[str, Floats]
+    product: Product
+    pool: Executor
     tick: Tick
 
     def stage(self, stage: Stage, x: Floats) -> Floats:
@@ -168,9 +182,9 @@ class _Network:
         weight, bias = self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
         is_even = x.shape[1] % 2 == 0 and x.shape[2] % 2 == 0
         if layer.side == 3 and layer.dilation == 1 and is_even:
-            result = _by_winograd(x, weight, self.tick)
+            result = _by_winograd(x, weight, self.product, self.pool, self.tick)
         else:
-            result = _by_columns(x, weight, layer.dilation)
+            result = _by_columns(x, weight, layer.dilation, self.product)
         result += bias[:, None, None]
         self.tick()
         return np.maximum(result, np.float32(0), out=result) if layer.has_relu else result
@@ -179,22 +193,54 @@ class _Network:
 LAYER = {layer.name: layer for layer in LAYERS}
 
 
-def _product(a: Floats, b: Floats, result: Floats) -> None:
-    """Write the matrix product (m, k) x (k, n), in a fixed order of summation.
+Product: TypeAlias = Callable[[Floats, Floats, Floats], object]
+"""Writes the matrix products (..., m, k) x (..., k, n) into the third argument."""
 
-    So written, numpy's innermost loop adds a multiple of a row of ``b`` to a row of the result, which is vectorised in
-    every build: 15 to 18 GFLOP/s on one core, measured, with rows of 256 to 2048 numbers. ``@`` reaches 50 with
-    OpenBLAS on a quiet machine, but 0.2 without a BLAS (Blender's numpy may have none) or while its threads wait for a
-    busy core, and rounds differently in each version.
-    """
-    np.einsum("mk,kn->mn", a, b, out=result)
 
+def _rows_of_rows(a: Floats, b: Floats, result: Floats) -> None:
+    """So written, numpy's innermost loop adds a multiple of a row of ``b`` to a row of the result, which is vectorised
+    in every build: 12 to 15 GFLOP/s on one core, measured. It keeps the interpreter's lock, so threads do not help."""
+    for left, right, product in zip(
+        a.reshape(-1, *a.shape[-2:]), b.reshape(-1, *b.shape[-2:]), result.reshape(-1, *result.shape[-2:]), strict=True
+    ):
+        np.einsum("mk,kn->mn", left, right, out=product)
+
+
+def _matmul(a: Floats, b: Floats, result: Floats) -> None:
+    """40 to 75 GFLOP/s on one core with OpenBLAS, but 0.2 without a BLAS: Blender's numpy may have none."""
+    np.matmul(a, b, out=result)
+
+
+TRIAL_SHAPE = (CHANNELS, 2 * INNER_CHANNELS, 1600)
+TRIALS = 3
+
+
+@cache
+def _fastest_product() -> Product:
+    """The faster way to multiply matrices with this numpy, by trying both. They differ by a factor of three at least,
+    so that a busy machine does not change the choice."""
+    m, k, n = TRIAL_SHAPE
+    a, b, result = np.ones((m, k), np.float32), np.ones((k, n), np.float32), np.zeros((m, n), np.float32)
+    ways: tuple[Product, ...] = (_rows_of_rows, _matmul)
+    seconds = []
+    for way in ways:
+        times = []
+        for _ in range(TRIALS):
+            started = time.perf_counter()
+            way(a, b, result)
+            times.append(time.perf_counter() - started)
+        seconds.append(min(times))
+    return ways[seconds.index(min(seconds))]
+
+
+MOST_THREADS = 4
+"""More would wait for memory."""
 
 STRIP_BYTES = 1 << 22
 """Of the picture's part that is transformed and multiplied at a time: it should fit a core's own cache."""
 
 
-def _by_columns(x: Floats, weight: Floats, dilation: int) -> Floats:
+def _by_columns(x: Floats, weight: Floats, dilation: int, product: Product) -> Floats:
     """Cross-correlation with zeros outside: each pixel's neighbourhood becomes a column, then one product."""
     outputs, _, side, _ = weight.shape
     _, rows, columns = x.shape
@@ -204,7 +250,7 @@ def _by_columns(x: Floats, weight: Floats, dilation: int) -> Floats:
     neighbours = np.stack([padded[:, top : top + rows, left : left + columns] for top, left in places])
     matrix = weight.transpose(0, 2, 3, 1).reshape(outputs, -1)
     result = np.zeros((outputs, rows, columns), np.float32)
-    _product(matrix, neighbours.reshape(-1, rows * columns), result.reshape(outputs, -1))
+    product(matrix, neighbours.reshape(-1, rows * columns), result.reshape(outputs, -1))
     return result
 
 
@@ -215,7 +261,7 @@ WINOGRAD_INPUTS = ((np.subtract, 0, 2), (np.add, 1, 2), (np.subtract, 2, 1), (np
 """Their matrix B^T: what each of its rows does with which of four values."""
 
 
-def _by_winograd(x: Floats, weight: Floats, tick: Tick) -> Floats:
+def _by_winograd(x: Floats, weight: Floats, product: Product, pool: Executor, tick: Tick) -> Floats:
     """Cross-correlation with zeros outside, with 4 multiplications in place of 9.
 
     F(2 x 2, 3 x 3) of Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016: blocks of 2 x 2
@@ -231,14 +277,16 @@ def _by_winograd(x: Floats, weight: Floats, tick: Tick) -> Floats:
     parts[1, :, 1:-1, :-1] = x[:, :, ::2]
     result = np.zeros((outputs, rows, columns), np.float32)
     height = max(1, STRIP_BYTES // (64 * inputs * width))
-    for top in range(0, rows // 2, height):
-        tick()
+
+    def convolve_strip(top: int) -> None:
         strip = parts[:, :, 2 * top : 2 * min(top + height, rows // 2) + 2]
         blocks = _winograd_inputs(strip).reshape(16, inputs, -1)
         products = np.zeros((16, outputs, blocks.shape[2]), np.float32)
-        for matrix, block, product in zip(transformed, blocks, products, strict=True):
-            _product(matrix, block, product)
+        product(transformed, blocks, products)
         _winograd_outputs(products.reshape(4, 4, outputs, -1, width), result[:, 2 * top : 2 * (top + height)])
+
+    for _ in pool.map(convolve_strip, range(0, rows // 2, height)):
+        tick()
     return result
 
 
