@@ -71,7 +71,7 @@ def main(folder: JobFolder, start_line: IO[bytes]) -> int:
         sys.stderr.write("The first line of standard input is not a start message.\n")
         return StorageError.exit_status
     _log_to_stderr(secrets=[start.key] if start.key else [])
-    # Several workers share the cores: OpenBLAS's threads would wait for each other. It reads this when numpy is imported.
+    # Several workers share the cores, where OpenBLAS would only wait for itself. It reads this as numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         with folder.claim(take_over=start.take_over):

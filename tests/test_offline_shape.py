@@ -16,9 +16,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from blender_image_to_3d.offline_shape import generator, level_set, surface_nets
-from blender_image_to_3d.offline_shape.generator import Settings, Shape, Views
+from blender_image_to_3d.offline_shape.generator import Settings, Shape, UnusablePicture, Views
 from blender_image_to_3d.offline_shape.mask import EmptyMask
 from blender_image_to_3d.offline_shape.settings import Profile
 
@@ -260,18 +262,83 @@ def test_the_outline_keeps_its_place_to_a_fraction_of_a_cell() -> None:
     assert len(rim) > 100
 
 
-def test_a_thin_antenna_stays_in_one_piece() -> None:
-    picture = shapes.disc(1024, 0.25, (0.5, 0.7))
-    picture[50:500, 510:513] = True
-    quads = make(shapes.cutout(picture), resolution=96).quads
-    parts = np.arange(quads.max() + 1)
-    for _ in range(600):
-        smallest = parts[quads].min(axis=1)
-        before = parts.copy()
-        np.minimum.at(parts, quads, smallest[:, None])
-        if (before == parts).all():
-            break
-    assert len(np.unique(parts)) == 1
+def thin_line(size: int, width: int, kind: str) -> shapes.Mask:
+    """A head with an antenna of ``width`` pixels."""
+    along = np.linspace(0, 1, 8 * size)
+    x, y = {
+        "upright": (0.5 + 0 * along, 0.06 + 0.5 * along),
+        "slanted": (0.1 + 0.35 * along, 0.1 + 0.5 * along),
+        "curved": (0.5 + 0.3 * np.sin(6 * along), 0.06 + 0.5 * along),
+    }[kind]
+    result = shapes.disc(size, 0.2, (0.5, 0.72))
+    for down in range(width):
+        for right in range(width):
+            result[(y * size).astype(int) + down, (x * size).astype(int) + right] = True
+    return result
+
+
+@pytest.mark.parametrize("kind", ["upright", "slanted", "curved"])
+@pytest.mark.parametrize("width", [1, 2, 3])
+@pytest.mark.parametrize("size", [512, 1024, 2048])
+def test_a_thin_part_stays_whole_and_in_one_piece(size: int, width: int, kind: str) -> None:
+    outline = thin_line(size, width, kind)
+    rows, columns = np.nonzero(outline)
+    for resolution in (96, 160):
+        shape = make(shapes.cutout(outline), resolution=resolution, texture_size=256)
+        across, up, _ = np.ptp(shape.positions, axis=0)
+        assert up / across == pytest.approx(np.ptp(rows) / np.ptp(columns), rel=0.02)
+        edges = shape.quads[:, [0, 1, 1, 2, 2, 3]].reshape(-1, 2)
+        joined = coo_matrix((np.ones(len(edges)), edges.T), shape=[len(shape.positions)] * 2)
+        assert connected_components(joined)[0] == 1
+
+
+# --- what the pictures are for ---------------------------------------------------------------------------------------
+
+
+def test_a_mask_says_what_the_subject_is() -> None:
+    picture = shapes.opaque(shapes.disc(300, 0.2, (0.3, 0.5)) | shapes.disc(300, 0.2, (0.75, 0.5)))
+    wide = make(picture)
+    mask = np.zeros((150, 150, 4), np.uint8)
+    mask[...] = np.where(shapes.disc(150, 0.2, (0.75, 0.5))[..., None], 255, (0, 0, 0, 255))
+    shape = generator.generate(Views(picture, mask=mask), Settings(), lambda share, what: None)
+    assert np.ptp(wide.positions, axis=0)[:2] == pytest.approx([1, 0.47], abs=0.02)
+    assert np.ptp(shape.positions, axis=0)[:2] == pytest.approx([1, 1], abs=0.02)
+    assert "2 separate parts" in wide.notes[0] and not shape.notes
+
+
+@pytest.mark.parametrize("view", ["front", "back", "left", "mask"])
+def test_a_picture_that_cannot_be_used_is_named(view: str) -> None:
+    good = shapes.cutout(shapes.disc(64, 0.3))
+    pictures = {"front": good, view: np.zeros_like(good)}
+    with pytest.raises(UnusablePicture) as caught:
+        generator.generate(Views(**pictures), Settings(), lambda share, what: None)
+    assert caught.value.view == view
+
+
+def test_a_mask_of_another_picture_is_refused_with_both_sizes() -> None:
+    with pytest.raises(UnusablePicture, match="30 x 20 pixels and the picture 64 x 64") as caught:
+        mask = np.full((20, 30, 4), 255, np.uint8)
+        generator.generate(Views(shapes.cutout(shapes.disc(64, 0.3)), mask=mask), Settings(), lambda share, what: None)
+    assert caught.value.view == "mask"
+
+
+def test_what_is_worth_saying_of_several_pictures_is_said_once() -> None:
+    cropped = shapes.cutout(shapes.disc(200, 0.4, (0.5, 0.9)))
+    shape = generator.generate(Views(cropped, left=cropped, back=cropped), Settings(), lambda share, what: None)
+    assert len(shape.notes) == 1 and "lower edge" in shape.notes[0]
+
+
+def test_the_picture_of_the_back_is_on_the_back_and_the_right_way_round() -> None:
+    outline = np.tri(200, dtype=bool)[:, ::-1]
+    front, back = shapes.cutout(outline, (250, 0, 0)), shapes.cutout(outline[:, ::-1], (0, 0, 250))
+    back[:100, :, :3] = (0, 250, 0)
+    shape = generator.generate(Views(front, back=back), Settings(), lambda share, what: None)
+    middles, uvs = shape.positions[shape.quads].mean(axis=1), shape.uvs.mean(axis=1)
+    rows, columns = shape.texture.shape[:2]
+    colours = shape.texture[(uvs[:, 1] * rows).astype(int), (uvs[:, 0] * columns).astype(int)]
+    behind = (middles[:, 2] < -0.03) & (abs(middles[:, 1] - 0.5) > 0.05)
+    assert (colours[middles[:, 2] > 0.03].argmax(axis=1) == 0).all()
+    assert (colours[behind].argmax(axis=1) == np.where(middles[behind, 1] > 0.5, 1, 2)).all()
 
 
 # --- texture ---------------------------------------------------------------------------------------------------------
