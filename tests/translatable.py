@@ -37,8 +37,10 @@ _PROBLEMS_OF = (
     "http/client.py",
     "keys.py",
     "library.py",
+    "offline_shape",
     "pictures/inspect.py",
     "pictures/source.py",
+    "providers/offline_shape.py",
     "recovery.py",
     "results.py",
     "runner.py",
@@ -138,6 +140,8 @@ def _of_core() -> Iterator[Found]:
             yield from (Found(text, _place(path, node)) for node, text in _progress(tree))
         if name.startswith(_PROBLEMS_OF) and name not in _FOR_SCRIPTS:
             yield from (Found(text, _place(path, node)) for node, text in _problems(tree))
+    for function in ("concerns", "_cut_off"):
+        yield from _sentences(PACKAGE / "offline_shape" / "mask.py", function)
     yield from _returned(PACKAGE / "system.py", "explain")
     yield from _returned(PACKAGE / "results.py", "_called")
     yield from _returned(PACKAGE / "blender" / "helper.py", "_last_words")
@@ -277,6 +281,20 @@ def _returned(path: Path, function: str) -> Iterator[Found]:
                     yield from (Found(text, _place(path, each)) for text in _patterns(value))
 
 
+def _sentences(path: Path, function: str) -> Iterator[Found]:
+    """Yield all sentences that stand in a function, but for its docstring."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.FunctionDef) and node.name == function:
+            for each in (each for statement in node.body[1:] for each in ast.walk(statement)):
+                if isinstance(each, ast.expr):
+                    yield from (Found(text, _place(path, each)) for text in _patterns(each) if _is_whole(text))
+
+
+def _is_whole(text: str) -> bool:
+    """Whether it is a sentence, and not the part of one that stands between two names."""
+    return text.endswith(".") and not text.startswith(" ")
+
+
 @cache
 def _errors() -> set[str]:
     """Return what problems are made of: our errors, and what passes them on."""
@@ -286,6 +304,8 @@ def _errors() -> set[str]:
         "Problem",
         "refusal",
         "_lost",
+        "EmptyMask",
+        "MaskDoesNotFit",
     }
 
 

@@ -155,20 +155,13 @@ def concerns(cutout: Cutout) -> tuple[str, ...]:
         return ()
     if cutout.source == "auto":
         return ("No subject was found, so the whole picture became one: choose one with a mask.",)
-    sentences = []
+    sentences: list[str] = []
     inside = cutout.coverage >= INSIDE
-    edges = _cut_off(cutout, inside)
-    if edges:
-        named = " and ".join([", ".join(edges[:-1]), edges[-1]] if len(edges) > 1 else edges)
-        noun = "edges" if len(edges) > 1 else "edge"
-        sentences.append(
-            f"The subject touches the {named} {noun} of the picture: it is cut off there, and so is its shape."
-        )
+    sentences += _cut_off(cutout, inside)
     share = np.count_nonzero(inside) * cutout.factor**2 / (cutout.picture_size[0] * cutout.picture_size[1])
     if share < SMALL:
-        sentences.append(
-            f"The subject is only {100 * max(share, 0.001):.1f} % of the picture: crop the picture for more detail."
-        )
+        percent = f"{100 * max(share, 0.001):.1f}"
+        sentences.append(f"The subject is only {percent} % of the picture: crop the picture for more detail.")
     elif share > LARGE and cutout.source not in {"alpha", "given"}:
         sentences.append(
             "The subject is over 90 % of the picture: probably the background was taken for a part of it. Choose "
@@ -181,22 +174,34 @@ def concerns(cutout: Cutout) -> tuple[str, ...]:
 
 
 def _cut_off(cutout: Cutout, inside: Bools) -> list[str]:
-    """The edges of the picture that go through the subject."""
+    """A sentence for each edge of the picture that goes through the subject."""
     rows, columns = inside.shape
     height, width = cutout.picture_size
     bottom, right = cutout.top + rows * cutout.factor, cutout.left + columns * cutout.factor
     # Seen from each edge of the picture, rows from there inwards.
     views = {
-        "left": (cutout.left == 0, inside.T),
-        "right": (right >= width, inside.T[::-1]),
-        "upper": (cutout.top == 0, inside),
-        "lower": (bottom >= height, inside[::-1]),
+        "The subject touches the left edge of the picture: it is cut off there, and so is its shape.": (
+            cutout.left == 0,
+            inside.T,
+        ),
+        "The subject touches the right edge of the picture: it is cut off there, and so is its shape.": (
+            right >= width,
+            inside.T[::-1],
+        ),
+        "The subject touches the upper edge of the picture: it is cut off there, and so is its shape.": (
+            cutout.top == 0,
+            inside,
+        ),
+        "The subject touches the lower edge of the picture: it is cut off there, and so is its shape.": (
+            bottom >= height,
+            inside[::-1],
+        ),
     }
     found = []
-    for name, (is_at_edge, view) in views.items():
+    for sentence, (is_at_edge, view) in views.items():
         at_edge, further_in = (np.count_nonzero(view[depth]) for depth in (0, int(CUT_OFF_DEPTH * len(view))))
         if is_at_edge and at_edge >= max(CUT_OFF * view.shape[1], CUT_OFF_STEEPNESS * further_in):
-            found.append(name)
+            found.append(sentence)
     return found
 
 
