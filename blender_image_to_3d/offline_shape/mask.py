@@ -69,9 +69,6 @@ MARGIN = 0.1
 LEAST_CONTRAST = 0.3
 """Where the range of the network's map, which goes from 0 to 1, is below this, there is no subject."""
 
-LEVELS = 255
-"""Steps that the network's map is rounded to: the last bits of an exponential differ between versions of numpy."""
-
 AGREES, AGREES_IF_FLAT = 0.85, 0.5
 """What differs from a plain background is the subject if the network's subject shares at least this much with it
 (intersection over union): bricks are plain but for the mortar between them. Where the background is one flat colour, as
@@ -312,7 +309,8 @@ def _by_network(picture: Bytes, tick: Tick) -> Floats:
     low, high = float(salient.min()), float(salient.max())
     if high - low < LEAST_CONTRAST:
         raise EmptyMask("No subject stands out in the picture.")
-    coarse = np.rint((salient - low) / (high - low) * LEVELS).astype(np.float32) / np.float32(LEVELS)
+    # Yes or no: last bits differ between versions of numpy, and must not become a matter of degree.
+    coarse = ((salient - low) / (high - low) >= INSIDE).astype(np.float32)
     coverage = refine.to_edges(raster.fit(coarse, (picture.shape[0], picture.shape[1])), picture, tick)
     if not (coverage >= INSIDE).any():
         raise EmptyMask("No subject stands out in the picture.")

@@ -14,7 +14,7 @@ import numpy as np
 from . import raster
 from .arrays import Bytes, Floats, Tick
 
-FITTED_SIDE = 512
+FITTED_SIDE = 320
 """Longer side, in pixels, at which the linear functions are fitted at most."""
 
 RADIUS = 1 / 72
