@@ -61,7 +61,7 @@ def look(scene: bpy.types.Scene, angle: float) -> None:
     scene.camera = camera
     camera.data.lens = 70
     direction = Vector((math.sin(math.radians(angle)), -math.cos(math.radians(angle)), 0.3)).normalized()
-    camera.location = middle + direction * size * 1.65
+    camera.location = middle + direction * size * 2.05
     camera.rotation_euler = (-direction).to_track_quat("-Z", "Y").to_euler()
 
 

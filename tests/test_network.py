@@ -27,9 +27,12 @@ PHOTOGRAPHS = (
 )
 """In the wheels of scikit-image and scikit-learn."""
 
+ONNX_SIDE = 320
+"""The file that its wheel ships takes no other size."""
+
 
 def photograph(name: str) -> np.ndarray:
-    """The network's input, (3, SIDE, SIDE)."""
+    """The network's input, (3, ONNX_SIDE, ONNX_SIDE)."""
     from PIL import Image
 
     folders = [
@@ -42,7 +45,7 @@ def photograph(name: str) -> np.ndarray:
         pytest.skip(f"{name} of scikit-image or scikit-learn is not installed")
     with Image.open(files[0]) as image:
         planes = np.moveaxis(np.asarray(image.convert("RGB")), 2, 0).astype(np.float32)
-    return network.normalised(raster.fit(planes, (network.SIDE, network.SIDE)))
+    return network.normalised(raster.fit(planes, (ONNX_SIDE, ONNX_SIDE)))
 
 
 @pytest.fixture(scope="module")

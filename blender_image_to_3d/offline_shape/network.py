@@ -29,8 +29,12 @@ from .arrays import Floats, Tick
 
 WEIGHTS = Path(__file__).parent / "u2netp" / "u2netp.npz"
 
-SIDE = 320
-"""Rows and columns of the picture that the network was trained on."""
+SIDE = 352
+"""Rows and columns at which a picture is best shown to the network. It was trained on 320; with a little more it finds
+more of what is thin: before gravel 0.937 of 49 cut-outs (intersection over union) in place of 0.926, 0.932 with 384."""
+
+STEP = 32
+"""Rows and columns must be a multiple of this: they are halved five times."""
 
 CHANNELS, INNER_CHANNELS = 64, 16
 """Of the maps between the stages, and within a stage."""
@@ -102,7 +106,8 @@ LAYERS = (*(layer for stage in (*ENCODER, *DECODER) for layer in _layers_of(stag
 
 
 def saliency(picture: Floats, tick: Tick) -> NDArray[np.float64]:
-    """How salient each pixel is, (SIDE, SIDE) from 0 to 1, of ``picture`` (3, SIDE, SIDE) as ``normalised`` makes it.
+    """How salient each pixel is, (rows, columns) from 0 to 1, of ``picture`` (3, rows, columns) as ``normalised`` makes
+    it; rows and columns are multiples of STEP.
 
     ``tick`` is called at least every 0.1 s.
     """
@@ -124,7 +129,8 @@ def _saliency(net: _Network, picture: Floats) -> NDArray[np.float64]:
         deep = net.stage(stage, np.concatenate([raster.double(deep, level.shape[1:]), level]))
         outlooks.append(deep)
     logits = [
-        _enlarged(net.convolve(layer.name, outlook)) for layer, outlook in zip(SIDES, reversed(outlooks), strict=True)
+        _enlarged(net.convolve(layer.name, outlook), picture)
+        for layer, outlook in zip(SIDES, reversed(outlooks), strict=True)
     ]
     fused = net.convolve(FUSION.name, np.concatenate(logits))[0]
     salient: NDArray[np.float64] = 1 / (1 + np.exp(-fused.astype(np.float64)))
@@ -319,6 +325,7 @@ def _halved(x: Floats) -> Floats:
     return np.maximum(tall[..., ::2], tall[..., 1::2])
 
 
-def _enlarged(x: Floats) -> Floats:
-    """``x`` (1, rows, columns) at the picture's size, by linear interpolation."""
-    return raster.resample(x, (0, 0), x.shape[1] / SIDE, (SIDE, SIDE), outside_is_zero=False)
+def _enlarged(x: Floats, picture: Floats) -> Floats:
+    """``x`` (1, rows, columns) at the size of ``picture``, by linear interpolation."""
+    rows, columns = picture.shape[1:]
+    return raster.resample(x, (0, 0), x.shape[1] / rows, (rows, columns), outside_is_zero=False)
