@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How well the subject of a picture is found, on cut-outs before six kinds of background. Started by scripts/bench.
+"""How well the subject of a picture is found, on cut-outs before six kinds of background. Started by
+scripts/bench offline_shape.
 
 The cut-outs are photographs of Debian's package tuxpaint-stamps-default, the backgrounds come with scikit-image and
-scikit-learn. Half of the cut-outs have been looked at while the method was made; the others have not.
+scikit-learn. Half of the cut-outs were looked at while the thresholds were chosen; the size of picture that the network sees was
+chosen by all of them.
 """
 
 from __future__ import annotations

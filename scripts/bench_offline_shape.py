@@ -84,6 +84,8 @@ SHOWN: Mapping[str, tuple[tuple[str, ...], dict[str, object]]] = {
 }
 """What is on the contact sheet: the views, and the options."""
 
+MASKS = ROOT / "scripts" / "bench_masks.py"
+
 TILE, COLUMNS = 150, 2
 ANGLES = (-35, 50, 150)
 
@@ -283,6 +285,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         table = costs(Path(name))
     lines = accuracy(photographed(any_blender()))
+    subprocess.run([sys.executable, MASKS], cwd=ROOT, check=True)
     print("\nFor the README; intersection over union of the volumes, and Chamfer distance:\n")
     print("\n".join([*lines, "", "| on 2 cores | |", "|---|---|", *(f"| {what} | {cost} |" for what, cost in table)]))
 
