@@ -3,8 +3,8 @@
 scripts/bench offline_shape.
 
 The cut-outs are photographs of Debian's package tuxpaint-stamps-default, the backgrounds come with scikit-image and
-scikit-learn. Half of the cut-outs were looked at while the thresholds were chosen; the size of picture that the network sees was
-chosen by all of them.
+scikit-learn. Half of the cut-outs were looked at while the thresholds were chosen; the size of picture that the network
+sees was chosen by all of them.
 """
 
 from __future__ import annotations
