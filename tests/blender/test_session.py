@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import bpy
+import numpy as np
 import pytest
 
 from ..conftest import KEY
@@ -175,6 +176,45 @@ def test_regenerate_puts_a_new_mesh_into_the_same_object(package: ModuleType, se
     (same,) = bpy.context.scene.objects
     assert same.name == "Shield" and tuple(same.location) == (3, 0, 1) and same.modifiers["Thin"].ratio == 0.5
     assert same.data.session_uid != first_mesh and same["image_to_3d_job"] != first_job
+
+
+def painted(name: str, opaque: np.ndarray, white: np.ndarray) -> bpy.types.Image:
+    """An image of this .blend that is nowhere on disk; its rows go up."""
+    image = bpy.data.images.new(name, *opaque.shape[::-1], alpha=True)
+    pixels = np.ones((*opaque.shape, 4), np.float32)
+    pixels[..., :3], pixels[..., 3] = white[..., None], opaque
+    image.pixels.foreach_set(pixels.ravel())
+    return image
+
+
+def test_a_painted_mask_says_what_the_subject_is(package: ModuleType, session: Any, disc: Path) -> None:
+    everything = np.ones((64, 64), bool)
+    mask = painted("Mask", everything, everything & (np.arange(64) >= 32))
+    front = painted("Front", everything, everything)
+    both = given.module(package, "blender.forms").Chosen(
+        {"front": front, "mask": mask}, "offline_shape", None, {"resolution": 32}, {}, None
+    )
+    session.order(bpy.context, both)
+    until(session, lambda: not session.rows)
+    (made,) = bpy.context.scene.objects
+    assert made.dimensions.x / made.dimensions.z == pytest.approx(0.5, abs=0.05)
+    request = given.module(package, "blender.provenance").request_of(made)
+    assert [view.value for view in request.views] == ["front", "mask"]
+
+
+def test_what_a_user_should_know_of_a_model_is_said_and_kept(package: ModuleType, session: Any) -> None:
+    opaque = np.zeros((64, 64), bool)
+    opaque[:40, 20:44] = True
+    session.order(bpy.context, chosen(package, painted("Bust", opaque, opaque)))
+    reports = []
+    deadline = time.monotonic() + 60
+    while session.rows and time.monotonic() < deadline:
+        reports += session.step(bpy.context)
+        time.sleep(0.02)
+    sentence = "The subject touches the lower edge of the picture: it is cut off there, and so is its shape."
+    assert ("WARNING", f"Bust: {sentence}") in reports
+    (entry,) = session.shelf.entries()
+    assert entry.notes == (sentence,)
 
 
 def test_the_settings_of_an_object_come_back_into_the_form(package: ModuleType, session: Any, disc: Path) -> None:
