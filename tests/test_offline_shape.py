@@ -81,7 +81,7 @@ OUTLINES: list[Callable[[np.random.Generator, int, int], shapes.Mask]] = [
 ]
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=220, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     outline=st.sampled_from(OUTLINES),
     seed=st.integers(0, 2**32 - 1),
@@ -283,13 +283,12 @@ def thin_line(size: int, width: int, kind: str) -> shapes.Mask:
 def test_a_thin_part_stays_whole_and_in_one_piece(size: int, width: int, kind: str) -> None:
     outline = thin_line(size, width, kind)
     rows, columns = np.nonzero(outline)
-    for resolution in (96, 160):
-        shape = make(shapes.cutout(outline), resolution=resolution, texture_size=256)
-        across, up, _ = np.ptp(shape.positions, axis=0)
-        assert up / across == pytest.approx(np.ptp(rows) / np.ptp(columns), rel=0.02)
-        edges = shape.quads[:, [0, 1, 1, 2, 2, 3]].reshape(-1, 2)
-        joined = coo_matrix((np.ones(len(edges)), edges.T), shape=[len(shape.positions)] * 2)
-        assert connected_components(joined)[0] == 1
+    shape = make(shapes.cutout(outline), resolution=96, texture_size=256)
+    across, up, _ = np.ptp(shape.positions, axis=0)
+    assert up / across == pytest.approx(np.ptp(rows) / np.ptp(columns), rel=0.02)
+    edges = shape.quads[:, [0, 1, 1, 2, 2, 3]].reshape(-1, 2)
+    joined = coo_matrix((np.ones(len(edges)), edges.T), shape=[len(shape.positions)] * 2)
+    assert connected_components(joined)[0] == 1
 
 
 # --- what the pictures are for ---------------------------------------------------------------------------------------
