@@ -115,7 +115,8 @@ def test_the_operator_takes_any_image_of_the_file(disc: Path) -> None:
         ({"provider": "nobody"}, "nobody"),
         ({"options": '{"thickness": 99}'}, "thickness"),
         ({"options": "thickness=1"}, "JSON"),
-        ({"views": '{"back": "/missing.png"}'}, "back"),
+        ({"views": '{"back": "/missing.png"}'}, "missing.png"),
+        ({"views": '{"mask": "/missing.png"}', "provider": "modelslab_instantmesh"}, "does not take a mask"),
         ({"views": '{"above": "/missing.png"}'}, "above"),
     ],
 )
