@@ -50,7 +50,7 @@ def parts(quads: np.ndarray) -> int:
 # --- any silhouettes -------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=210, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     outlines=st.lists(st.sampled_from(OUTLINES), min_size=2, max_size=4),
     sides=st.permutations(["left", "right", "back"]),
@@ -121,7 +121,7 @@ def assert_well_formed(shape: Shape) -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 9)] * 3), st.booleans())
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_repaired_voxels_only_grow_within_their_box_and_touch_over_faces(
     seed: int, size: tuple[int, int, int], mirrored: bool
 ) -> None:
@@ -530,7 +530,8 @@ def test_a_symmetric_shape_is_its_own_mirror_image() -> None:
     distances = np.abs(some[:, None] - shape.positions[None]).max(axis=2).min(axis=1)
     assert distances.max() < 1e-5
     plain = make({"front": shapes.cutout(outline), "left": shapes.cutout(head("left"))})
-    assert np.ptp(plain.positions[:, 0]) != pytest.approx(np.ptp(shape.positions[:, 0]), abs=1e-3)
+    some = plain.positions[::211] * np.float32([-1, 1, 1])
+    assert np.abs(some[:, None] - plain.positions[None]).max(axis=2).min(axis=1).max() > 0.01
 
 
 @pytest.mark.parametrize("target", [24, 100, 1000, 5000, 20_000, 60_000])

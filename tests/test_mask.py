@@ -179,9 +179,10 @@ def test_refining_leaves_a_mask_as_it_is_where_the_picture_has_no_edge() -> None
         assert refine.to_edges(coverage, picture, lambda: None) == pytest.approx(coverage, abs=1e-3)
 
 
-def test_a_hole_that_shows_the_background_stays_open() -> None:
-    ring = shapes.ring(300, 0.3, 0.1)
-    assert shared(covered(shapes.opaque(ring, behind=(250, 250, 250))), ring) > 0.95
+def test_before_a_plain_background_nothing_outside_the_outline_is_added() -> None:
+    for outline in (shapes.disc(300, 0.3), shapes.ring(300, 0.3, 0.1), np.tri(300, dtype=bool)[::-1]):
+        outside = ~outline & (np.hypot(*(np.mgrid[:300, :300] - 149.5)) > 100)
+        assert not (covered(shapes.opaque(outline, behind=(250, 250, 250))) & outside).any()
 
 
 # --- a person's mask -------------------------------------------------------------------------------------------------

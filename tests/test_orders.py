@@ -215,5 +215,5 @@ def test_the_files_of_an_order_are_removed_even_if_it_fails_and_nothing_else_is(
 
 def test_views_are_checked_for_the_provider(user: User, cup: Path) -> None:
     views = {View.FRONT: str(cup), View.BACK: str(cup)}
-    outcome = place(order_of(user, cup, provider="offline_shape", views=views))
+    outcome = place(order_of(user, cup, provider="modelslab_instantmesh", views=views))
     assert outcome.problem is not None and "back" in outcome.problem.message

@@ -160,9 +160,17 @@ def test_the_background_leaves_no_rim(tmp_path: Path) -> None:
     assert len(rim) > 300 and (np.abs(rim - COLOURS[2]).max(axis=1) < 20).mean() > 0.98
 
 
-def test_a_background_that_is_not_plain_is_refused() -> None:
+NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 120, 3), np.uint8))
+
+
+def test_the_subject_of_a_photograph_is_cut_out() -> None:
+    photograph = np.asarray(Image.fromarray(data.coffee()).convert("RGBA"))
+    assert 0.2 < (cut_out(photograph)[:, :, 3] > 127).mean() < 0.9
+
+
+def test_a_picture_without_a_subject_is_refused() -> None:
     with pytest.raises(BadPicture, match=r'"back\.jpg" has no plain background') as caught:
-        cut_out(np.asarray(Image.fromarray(data.coffee()).convert("RGBA")), name='"back.jpg"')
+        cut_out(np.asarray(NOISE.convert("RGBA")), name='"back.jpg"')
     assert "transparent" in caught.value.hint
 
 
@@ -217,7 +225,7 @@ def test_the_picture_is_small_enough_and_every_view_still_there(tmp_path: Path) 
 
 
 def test_a_view_that_cannot_be_cut_out_is_named_and_nothing_is_written(four: list[Path], tmp_path: Path) -> None:
-    Image.fromarray(data.coffee()).save(four[2])
+    NOISE.save(four[2])
     with pytest.raises(BadPicture, match=r'"left\.png" has no plain background'):
         write_side_by_side(four, tmp_path / "views.png", blender=None, max_bytes=None)
     assert not (tmp_path / "views.png").exists()

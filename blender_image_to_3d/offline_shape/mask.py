@@ -270,11 +270,19 @@ def _chosen(picture: Bytes, tick: Tick) -> tuple[Floats, FoundBy]:
             return _by_background(picture, tick), "background"
         return _whole(picture, tick), "auto"
     if is_plain:
-        # What is enclosed and looks like the background is a hole unless the network sees something there.
-        subject = differs | (salient >= INSIDE)
+        subject = differs | _filled_holes(~differs, salient >= INSIDE)
         if _overlap(subject, salient >= INSIDE) >= (AGREES_IF_FLAT if background.is_flat else AGREES):
-            return refine.to_edges(subject.astype(np.float32), picture, tick), "background"
+            return subject.astype(np.float32), "background"
     return salient, "network"
+
+
+def _filled_holes(like_background: Bools, salient: Bools) -> Bools:
+    """What looks like the background but belongs to the subject, which encloses it: an eye or a label, if the network
+    takes most of it for the subject, and not the hole of a ring."""
+    parts = components.find(like_background)
+    label = np.repeat(parts.run_labels, parts.run_lengths)
+    seen = np.bincount(label, salient[like_background], len(parts.areas))
+    return parts.select(~parts.touches_border & (2 * seen >= parts.areas))
 
 
 def _overlap(a: Bools, b: Bools) -> float:
@@ -299,7 +307,7 @@ def _by_background(picture: Bytes, tick: Tick) -> Floats:
     subject = ~like_background.select(like_background.touches_border)
     if not subject.any():
         raise EmptyMask("Nothing in the picture differs from its background.")
-    return refine.to_edges(subject.astype(np.float32), picture, tick)
+    return subject.astype(np.float32)
 
 
 def _by_network(picture: Bytes, tick: Tick) -> Floats:
