@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".venv"
-BPY_PYTHONS = {"4.2.23": "3.11", "4.5.15": "3.11", "5.2.3": "3.13"}
+BPY_PYTHONS = {"4.2.23": "3.11", "4.5.15": "3.11", "5.0.1": "3.11", "5.2.3": "3.13"}
 """The bpy modules that everything is tested on, and the Python that each is made for."""
 
 OLDEST_BLENDER = (4, 2)
