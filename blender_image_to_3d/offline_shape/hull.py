@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import components, inflation, raster, views, volume
-from .arrays import Bools, Bytes, Floats, Ints, Side, Tick
+from .arrays import Bools, Bytes, Floats, Index, Ints, Side, Tick
 from .grid import Grid
 from .level_set import REPAIR_DEPTH, Crossings
 from .mask import Cutout, EmptyMask
@@ -76,8 +76,6 @@ JUDGED_COLUMNS = 12
 
 OUTSIDE = np.float32(2)
 """Value of a and b outside of the silhouette: no section reaches it."""
-
-Index = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .arrays import Floats, Ints, Tick
+from .arrays import Floats, Index, Ints, Tick
 from .level_set import Crossings
 
 SHRINK, INFLATE = 0.5, -0.53
@@ -80,7 +79,7 @@ def smooth(net: Net, tick: Tick) -> Floats:
     return vertices
 
 
-def _cells_around(crossings: Crossings) -> NDArray[np.int64]:
+def _cells_around(crossings: Crossings) -> Index:
     """(m, 4, 3) the cells around each edge."""
     rows = np.arange(len(crossings.axis))
     corners = np.repeat(crossings.points[:, None, :].astype(np.int64), 4, axis=1)

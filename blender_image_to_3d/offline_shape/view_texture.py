@@ -15,18 +15,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import raster, texture
-from .arrays import Bools, Bytes, Floats, Ints, Side, Tick
+from .arrays import Bools, Bytes, Floats, Index, Ints, Side, Tick
 from .hull import Hull
 from .level_set import Crossings
 from .mask import Cutout
 from .settings import Settings
 from .surface_nets import Net
 from .views import OPPOSITE, SIDES, Placement
-
-Index = NDArray[np.int64]
 
 AXIS: Mapping[Side, tuple[int, int]] = MappingProxyType(
     {"front": (2, 1), "back": (2, -1), "left": (0, 1), "right": (0, -1)}
@@ -359,9 +356,7 @@ def _continued(values: Floats, known: Bools) -> Floats:
     return filled
 
 
-def _chosen(
-    middles: Floats, normals: Floats, seen: Mapping[Side, _View], net: Net, count: int
-) -> tuple[NDArray[np.int64], Bools]:
+def _chosen(middles: Floats, normals: Floats, seen: Mapping[Side, _View], net: Net, count: int) -> tuple[Index, Bools]:
     """For each face the number of the side whose tile it takes, and whether it takes the inner one."""
     cosines = np.stack([np.float32(AXIS[side][1]) * normals[:, AXIS[side][0]] for side in SIDES], axis=1)
     visible = np.stack([seen[side].sees(middles) for side in SIDES], axis=1)
@@ -375,7 +370,7 @@ def _chosen(
 
 def _inner_tiles(
     tiles: Mapping[Side, Bytes],
-    choice: NDArray[np.int64],
+    choice: Index,
     hidden: Bools,
     middles: Floats,
     net: Net,
@@ -439,7 +434,7 @@ def _continued_over(colours: Floats, unknown: Bools, net: Net, count: int) -> tu
 def _assembled(
     tiles: Mapping[Side, Bytes],
     inner: Mapping[Side, Bytes],
-    choice: NDArray[np.int64],
+    choice: Index,
     hidden: Bools,
     corners: Floats,
     hull: Hull,

@@ -13,12 +13,9 @@ import itertools
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import components
-from .arrays import Bools, Bytes, Tick
-
-Index = NDArray[np.int64]
+from .arrays import Bools, Bytes, Index, Tick
 
 VOXELS_AT_ONCE = 500_000
 """Handled between two calls of ``tick``: they stay in the processor's cache."""
