@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .arrays import Bools, Bytes
 from .mask import INSIDE, Cutout
+
+Value = TypeVar("Value", bound=np.generic)
 
 SEARCH = 1 / 16
 """How far to each side of the middle the mirror may stand, as a share of the width."""
@@ -49,12 +52,13 @@ def symmetrical(picture: Bytes, cutout: Cutout) -> tuple[Bytes, Cutout]:
     left, right = cutout.coverage[:, :middle], cutout.coverage[:, middle:]
     is_left = np.count_nonzero(left >= INSIDE) > np.count_nonzero(right >= INSIDE)
     place = cutout.left + middle * cutout.factor
-    if is_left:
-        half = picture[:, :place]
-        mirrored = np.concatenate([half, half[:, ::-1]], axis=1)
-        return mirrored, replace(cutout, coverage=np.concatenate([left, left[:, ::-1]], axis=1))
-    half = picture[:, place:]
-    mirrored = np.concatenate([half[:, ::-1], half], axis=1)
-    coverage = np.concatenate([right[:, ::-1], right], axis=1)
-    start = half.shape[1] - right.shape[1] * cutout.factor
-    return mirrored, replace(cutout, coverage=coverage, left=start)
+    # Each half as the left one.
+    half, covered = (picture[:, :place], left) if is_left else (picture[:, place:][:, ::-1], right[:, ::-1])
+    start = half.shape[1] - covered.shape[1] * cutout.factor
+    size = half.shape[0], 2 * half.shape[1]
+    return _both(half), replace(cutout, coverage=_both(covered), left=start, picture_size=size)
+
+
+def _both(half: NDArray[Value]) -> NDArray[Value]:
+    """A left half (rows, columns, ...) and its mirror image."""
+    return np.concatenate([half, half[:, ::-1]], axis=1)
