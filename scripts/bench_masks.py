@@ -30,7 +30,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from blender_image_to_3d.offline_shape import mask  # noqa: E402
+from blender_image_to_3d.offline_shape import mask, raster  # noqa: E402
 
 PACKAGE = "tuxpaint-stamps-default"
 STAMPS = "usr/share/tuxpaint/stamps"
@@ -144,11 +144,6 @@ def found(picture: Picture, least_size: int = 512) -> NDArray[np.bool_]:
     return result
 
 
-def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Intersection over union."""
-    return float((a & b).sum() / max(1, (a | b).sum()))
-
-
 def sheet(rows: list[tuple[Picture, NDArray[Any]]], target: Path) -> None:
     """Pictures beside their masks."""
     side, columns = 144, 6
@@ -178,7 +173,7 @@ def main() -> None:
             started = time.perf_counter()
             result = found(case.picture)
             seconds.append(time.perf_counter() - started)
-            score = overlap(result, case.truth)
+            score = raster.overlap(result, case.truth)
             scores.setdefault((case.background, case.is_held_out), []).append((score, case.name))
             shown.append((case.picture, result))
     reached = 0

@@ -255,7 +255,7 @@ def _shared(a: Bools, b: Bools) -> float:
     """Intersection over union of two outlines with as many rows, their middle columns on each other."""
     width = max(a.shape[1], b.shape[1])
     a, b = (np.pad(each, ((0, 0), ((width - each.shape[1]) // 2, -((each.shape[1] - width) // 2)))) for each in (a, b))
-    return int(np.count_nonzero(a & b)) / max(1, int(np.count_nonzero(a | b)))
+    return raster.overlap(a, b)
 
 
 def _ramp(value: float, low: float, high: float) -> float:

@@ -271,7 +271,7 @@ def _chosen(picture: Bytes, tick: Tick) -> tuple[Floats, FoundBy]:
         return _whole(picture, tick), "auto"
     if is_plain:
         subject = differs | _filled_holes(~differs, salient >= INSIDE)
-        if _overlap(subject, salient >= INSIDE) >= (AGREES_IF_FLAT if background.is_flat else AGREES):
+        if raster.overlap(subject, salient >= INSIDE) >= (AGREES_IF_FLAT if background.is_flat else AGREES):
             return subject.astype(np.float32), "background"
     return salient, "network"
 
@@ -283,11 +283,6 @@ def _filled_holes(like_background: Bools, salient: Bools) -> Bools:
     label = np.repeat(parts.run_labels, parts.run_lengths)
     seen = np.bincount(label, salient[like_background], len(parts.areas))
     return parts.select(~parts.touches_border & (2 * seen >= parts.areas))
-
-
-def _overlap(a: Bools, b: Bools) -> float:
-    """Intersection over union."""
-    return int(np.count_nonzero(a & b)) / max(1, int(np.count_nonzero(a | b)))
 
 
 def _by_alpha(picture: Bytes, tick: Tick) -> Floats:

@@ -139,6 +139,11 @@ def bounding_box(mask: Bools) -> tuple[int, int, int, int]:
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
+def overlap(a: Bools, b: Bools) -> float:
+    """Intersection over union; 0 for two empty masks."""
+    return int(np.count_nonzero(a & b)) / max(1, int(np.count_nonzero(a | b)))
+
+
 def luminance(planes: Bytes) -> Floats:
     """Brightness (rows, columns) of planar sRGB values, with the weights of ITU-R BT.709."""
     red, green, blue = planes
