@@ -108,8 +108,6 @@ def _with_thin_parts(coverage: Floats, step: float) -> Floats:
     radius = int(step / 2)
     if radius == 0:
         return coverage
-    subject = coverage >= INSIDE
-    thin = subject & ~raster.dilate(raster.erode(subject, radius), radius)
-    widened = components.find(raster.dilate(thin, radius))
+    widened = components.find(raster.dilate(raster.thin(coverage >= INSIDE, radius), radius))
     long = widened.areas >= THIN_LENGTH * step * step
     return np.where(widened.select(long), np.float32(1), coverage) if long.any() else coverage

@@ -284,7 +284,7 @@ def _flattening(inside: Bools, u: Floats) -> Floats:
     radius = round(PLATE_OPENING * float(np.sqrt(u.max() / 2)))
     if radius < 2:
         return factor
-    jutting = components.find(inside & ~raster.dilate(raster.erode(inside, radius), radius))
+    jutting = components.find(raster.thin(inside, radius))
     large = jutting.areas >= PLATE_LEAST_AREA * np.count_nonzero(inside)
     if not large.any():
         return factor

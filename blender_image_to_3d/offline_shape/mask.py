@@ -244,8 +244,7 @@ def _thin_parts(alpha: Bytes, factor: int) -> Floats:
     """Which blocks of ``factor`` x ``factor`` pixels are crossed by a part that is thinner than a block, 0 or 1: an
     antenna of one pixel would vanish in their averages."""
     opaque: Bools = alpha >= max(1, FAINT * int(alpha.max()))
-    radius = factor // 2
-    thin = opaque & ~raster.dilate(raster.erode(opaque, radius), radius)
+    thin = raster.thin(opaque, factor // 2)
     rows, columns = -(-thin.shape[0] // factor), -(-thin.shape[1] // factor)
     padded = np.pad(thin, ((0, rows * factor - thin.shape[0]), (0, columns * factor - thin.shape[1])))
     blocks: Bools = np.asarray(padded.reshape(rows, factor, columns, factor).any(axis=(1, 3)))

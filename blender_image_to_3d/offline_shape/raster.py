@@ -118,6 +118,11 @@ def dilate(mask: Bools, radius: int) -> Bools:
     return ~_whole_windows(~np.pad(mask, radius), 2 * radius + 1)
 
 
+def thin(mask: Bools, radius: int) -> Bools:
+    """The pixels that no square of side 2 * ``radius`` + 1 in ``mask`` covers: what an opening takes away."""
+    return mask & ~dilate(erode(mask, radius), radius)
+
+
 def _whole_windows(mask: Bools, side: int) -> Bools:
     """Where all pixels of the square window that starts at a pixel are True."""
     return _run_of_true(_run_of_true(mask, side).T, side).T
