@@ -9,10 +9,14 @@ algorithm", 1982).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .arrays import Bools, Index
+
+Value = TypeVar("Value", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +35,13 @@ class Components:
     def select(self, keep: Bools) -> Bools:
         """The mask that has only the components marked in ``keep`` (n,)."""
         result = np.zeros_like(self.mask)
-        # The True pixels of the mask, in reading order, are the runs one after another.
-        result[self.mask] = np.repeat(keep[self.run_labels], self.run_lengths)
+        result[self.mask] = self.at_pixels(keep)
         return result
+
+    def at_pixels(self, values: NDArray[Value]) -> NDArray[Value]:
+        """The ``values`` of the components (n,) at the True pixels of the mask, in reading order."""
+        # In this order the pixels are the runs, one after another.
+        return np.repeat(values[self.run_labels], self.run_lengths)
 
 
 def find(mask: Bools, *, over_corners: bool = False) -> Components:

@@ -291,7 +291,7 @@ def _flattening(inside: Bools, u: Floats) -> Floats:
     low, high = PLATE_ELONGATION
     longer = np.clip((_elongations(jutting) - low) / (high - low), 0, 1)
     factors = np.where(large, PLATE_THINNESS + (1 - PLATE_THINNESS) * longer, 1).astype(np.float32)
-    factor[jutting.mask] = np.repeat(factors[jutting.run_labels], jutting.run_lengths)
+    factor[jutting.mask] = jutting.at_pixels(factors)
     sigma = max(0.5, PLATE_SOFTNESS * radius)
     covered = inside.astype(np.float32)
     factor = raster.blur(np.where(inside, factor, np.float32(0)), sigma)
@@ -301,9 +301,9 @@ def _flattening(inside: Bools, u: Floats) -> Floats:
 def _elongations(parts: components.Components) -> NDArray[np.float64]:
     """(n,) the greatest second moment of each part as a multiple of a disc's of the same area: the ratio of its axes
     for an ellipse; more for what is bent."""
-    label = np.repeat(parts.run_labels, parts.run_lengths)
     row, column = np.nonzero(parts.mask)
     areas, count = parts.areas, len(parts.areas)
+    label = parts.at_pixels(np.arange(count))
     down = row - (np.bincount(label, row, count) / areas)[label]
     across = column - (np.bincount(label, column, count) / areas)[label]
     yy, xx, xy = (
