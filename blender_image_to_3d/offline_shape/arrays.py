@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,9 @@ Bytes: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
 Index: TypeAlias = NDArray[np.int64]
 Ints: TypeAlias = NDArray[np.int32]
+
+Value = TypeVar("Value", bound=np.generic)
+"""Of an array, whatever it holds."""
 
 Tick: TypeAlias = Callable[[], None]
 """Called inside long loops; it may raise to stop the work."""

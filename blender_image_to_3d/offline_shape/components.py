@@ -9,14 +9,11 @@ algorithm", 1982).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Bools, Index
-
-Value = TypeVar("Value", bound=np.generic)
+from .arrays import Bools, Index, Value
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,17 +5,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import components, raster
-from .arrays import Bools, Floats
+from .arrays import Bools, Floats, Value
 from .level_set import well_composed
 from .mask import INSIDE, Cutout
-
-Value = TypeVar("Value", bound=np.generic)
 
 MARGIN = 2
 """Empty points around the subject: the surface needs one, a filter over the outline may move it by less than

@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .arrays import Bools, Bytes
+from .arrays import Bools, Bytes, Value
 from .mask import INSIDE, Cutout
-
-Value = TypeVar("Value", bound=np.generic)
 
 SEARCH = 1 / 16
 """How far to each side of the middle the mirror may stand, as a share of the width."""
