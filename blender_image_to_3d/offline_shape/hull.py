@@ -165,13 +165,14 @@ class Hull:
         if not len(self.surface.lowest):
             raise EmptyMask("The views have nothing in common: no height at which all of them show the subject.")
         parts = []
-        for axis, fractions in enumerate((self._along_x, self._along_y, self._along_z)):
+        for axis, distances in enumerate((self._along_x, self._along_y, self._along_z)):
             tick()
             lower, leaves = self.surface.edges(axis)
             y, x, z = np.unravel_index(lower, self.solid.shape)
-            fraction = np.where(leaves, fractions(y, x, z, leaves), 1 - fractions(y, x, z, leaves))
+            distance = distances(y, x, z, leaves)
+            fraction = np.where(leaves, distance, 1 - distance).astype(np.float32)
             points = np.stack([x, y, z], axis=1).astype(np.int32)
-            parts.append(Crossings(points, np.full(len(points), axis, np.int32), fraction.astype(np.float32), leaves))
+            parts.append(Crossings(points, np.full(len(points), axis, np.int32), fraction, leaves))
         return Crossings(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     def _along_x(self, y: Index, x: Index, z: Index, leaves: Bools) -> Floats:
