@@ -151,8 +151,8 @@ class Hull:
     placements: Mapping[Side, Placement]
     front: Profile
     side: Profile
-    squareness: Floats
-    """(rows,) k of the section: 0 for an ellipse, 1 for a rectangle."""
+    squareness: np.float32
+    """k of the sections: 0 for an ellipse, 1 for a rectangle."""
     solid: Bools
     surface: Cells
 
@@ -201,10 +201,9 @@ class Hull:
             top_out = np.where(ended, top_in * (1 - 1 / end), profile.greatest[outer])
             values.append((u_in, u_out, top_in, top_out))
         (f_in, f_out, top_in, top_out), (s_in, s_out, side_in, side_out) = values
-        k = self.squareness[inner]
         scale = (top_in / np.maximum(side_in, LEAST_U)).astype(np.float32)
-        inside = _section(top_in, top_in - f_in, (side_in - s_in) * scale, k)
-        outside = _section(top_out, top_out - f_out, (side_out - s_out) * scale, k)
+        inside = _section(top_in, top_in - f_in, (side_in - s_in) * scale, self.squareness)
+        outside = _section(top_out, top_out - f_out, (side_out - s_out) * scale, self.squareness)
         crossing = inside / np.maximum(inside - outside, np.float32(1e-6))
         distance = np.where((inside > 0) & (outside < inside), crossing, np.float32(REPAIR_DEPTH))
         result: Floats = np.clip(np.minimum(distance, rim), 0, 1)
@@ -223,7 +222,7 @@ def build(cutouts: Mapping[Side, Cutout], cells: float, section: Section, *, sym
     outline = views.silhouette(cutouts, placements, "left", symmetric=False)
     side = Profile.of(outline, section.turned, symmetric=False)
     tick()
-    k = np.full(len(front.u), section.squareness, np.float32)
+    k = np.float32(section.squareness)
     solid = _fill(front, side, k, tick)
     if solid.any():
         solid = volume.drop_loose_parts(solid, LOOSE_PART, tick)
@@ -315,7 +314,7 @@ def _elongations(parts: components.Components) -> NDArray[np.float64]:
     return result
 
 
-def _fill(front: Profile, side: Profile, k: Floats, tick: Tick) -> Bools:
+def _fill(front: Profile, side: Profile, k: np.float32, tick: Tick) -> Bools:
     """The points (rows, columns of the front, columns of the side) that lie in the sections."""
     limit = _limit(side.away, k)
     solid = np.zeros((*front.away.shape, limit.shape[1]), bool)
@@ -326,12 +325,12 @@ def _fill(front: Profile, side: Profile, k: Floats, tick: Tick) -> Bools:
     return solid
 
 
-def _limit(b: Floats, k: Floats) -> Floats:
+def _limit(b: Floats, k: np.float32) -> Floats:
     """The largest a of the section at ``b`` (rows, columns); see the module."""
-    return np.where(b < 1, (1 - b) / np.maximum(1 - k[:, None] * b, LEAST_U), np.float32(0)).astype(np.float32)
+    return np.where(b < 1, (1 - b) / np.maximum(1 - k * b, LEAST_U), np.float32(0)).astype(np.float32)
 
 
-def _section(whole: Floats, a: Floats, b: Floats, k: Floats) -> Floats:
+def _section(whole: Floats, a: Floats, b: Floats, k: np.float32) -> Floats:
     """Positive inside the section, whose a and b were multiplied by ``whole``."""
     return (whole - a - b + k * a * b / np.maximum(whole, LEAST_U)).astype(np.float32)
 
