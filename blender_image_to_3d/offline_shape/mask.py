@@ -258,30 +258,32 @@ def _chosen(picture: Bytes, tick: Tick) -> tuple[Floats, FoundBy]:
     if picture[..., 3].min() < ALPHA_IN_USE:
         return _by_alpha(picture, tick), "alpha"
     background = Background.fit(picture)
-    differs = background.distance(picture) > background.tolerance
-    is_plain = background.is_plain and bool(differs.any())
-    if not differs.any() and background.is_plain:
+    differs = background.differs(picture)
+    if background.is_plain and not differs.any():
         return _whole(picture, tick), "auto"
     try:
         salient = _by_network(picture, tick)
     except EmptyMask:
-        if is_plain:
-            return _by_background(picture, tick), "background"
+        if background.is_plain:
+            return _with_enclosed(differs).astype(np.float32), "background"
         return _whole(picture, tick), "auto"
-    if is_plain:
-        subject = differs | _filled_holes(~differs, salient >= INSIDE)
+    if background.is_plain:
+        subject = _with_enclosed(differs, salient >= INSIDE)
         if raster.overlap(subject, salient >= INSIDE) >= (AGREES_IF_FLAT if background.is_flat else AGREES):
             return subject.astype(np.float32), "background"
     return salient, "network"
 
 
-def _filled_holes(like_background: Bools, salient: Bools) -> Bools:
-    """What looks like the background but belongs to the subject, which encloses it: an eye or a label, if the network
-    takes most of it for the subject, and not the hole of a ring."""
-    parts = components.find(like_background)
-    count = len(parts.areas)
-    seen = np.bincount(parts.at_pixels(np.arange(count)), salient[like_background], count)
-    return parts.select(~parts.touches_border & (2 * seen >= parts.areas))
+def _with_enclosed(differs: Bools, salient: Bools | None = None) -> Bools:
+    """What differs from the background, and what of its colours is enclosed by that: an eye or a label. With
+    ``salient``, what the network takes for the subject, only if that is most of it: not the hole of a ring."""
+    alike = components.find(~differs)
+    filled = ~alike.touches_border
+    if salient is not None:
+        count = len(alike.areas)
+        seen = np.bincount(alike.at_pixels(np.arange(count)), salient[alike.mask], count)
+        filled &= 2 * seen >= alike.areas
+    return differs | alike.select(filled)
 
 
 def _by_alpha(picture: Bytes, tick: Tick) -> Floats:
@@ -296,12 +298,10 @@ def _by_alpha(picture: Bytes, tick: Tick) -> Floats:
 
 def _by_background(picture: Bytes, tick: Tick) -> Floats:
     """What cannot be reached from the border without leaving the background's colour."""
-    background = Background.fit(picture)
-    like_background = components.find(background.distance(picture) <= background.tolerance)
-    subject = ~like_background.select(like_background.touches_border)
-    if not subject.any():
+    differs = Background.fit(picture).differs(picture)
+    if not differs.any():
         raise EmptyMask("Nothing in the picture differs from its background.")
-    return subject.astype(np.float32)
+    return _with_enclosed(differs).astype(np.float32)
 
 
 def _by_network(picture: Bytes, tick: Tick) -> Floats:
@@ -375,15 +375,16 @@ class Background:
         fits = bool((residual <= _tolerance(median)).mean() > BORDER_FITS)
         return cls(coefficients, _tolerance(median), fits and median < BORDER_RESIDUAL, fits and median < FLAT_RESIDUAL)
 
-    def distance(self, picture: Bytes) -> Floats:
-        """Colour distance (CIE76) of each pixel, (rows, columns), to the background."""
+    def differs(self, picture: Bytes) -> Bools:
+        """The pixels, (rows, columns), whose colour (CIE76) is further away than the tolerance."""
         terms = _terms(*_coordinates(picture.shape))
         lab = _lab(picture.reshape(-1, picture.shape[2])).reshape(*picture.shape[:2], 3)
         squared = np.zeros(picture.shape[:2], np.float32)
         for channel in range(3):
             expected = sum(np.float32(c) * term for c, term in zip(self.coefficients[:, channel], terms, strict=True))
             squared += (lab[..., channel] - expected) ** 2
-        return np.sqrt(squared)
+        result: Bools = np.sqrt(squared) > self.tolerance
+        return result
 
 
 def _tolerance(median_residual: float) -> float:
