@@ -34,14 +34,14 @@ def provider_help(provider: Provider) -> str:
     later = "can be resumed on another day" if info.resumable else "cannot be asked for again"
     stop = "can be stopped at the service" if info.cancellable else "cannot be stopped once it was sent"
     lines.append(f"  what was sent {later}, {stop}, and {'may cost money' if info.paid else 'costs nothing'}")
-    for (options, views), models in _kinds_of_models(provider).items():
+    for (options, views), models in kinds_of_models(provider).items():
         only = "" if views == info.views else f" ({_views(views)} only)"
         of = f" of --model {' or '.join(models)}" if len(info.models) > 1 else ""
         lines += [f"  options{of}{only}:", options_help(options) or "    none"]
     return "\n".join(lines)
 
 
-def _kinds_of_models(provider: Provider) -> dict[tuple[type[Options], tuple[View, ...]], list[str]]:
+def kinds_of_models(provider: Provider) -> dict[tuple[type[Options], tuple[View, ...]], list[str]]:
     """Return the models that take the same options and views, together."""
     kinds: dict[tuple[type[Options], tuple[View, ...]], list[str]] = {}
     for model in provider.info.models or (None,):
