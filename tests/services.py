@@ -14,11 +14,12 @@ from typing import Any
 import trimesh
 
 from .conftest import KEY, User
+from .fakes.servers import loopback
 from .fakes.servers.aimlapi import AimlApiServer
-from .fakes.servers.hunyuan3d import Hunyuan3DServer
+from .fakes.servers.hunyuan3d import TRAFFIC, Hunyuan3DServer
 from .fakes.servers.loopback import Answer, Exchange, Server
 from .fakes.servers.meshy import MeshyServer
-from .fakes.servers.modelslab import ModelsLabServer
+from .fakes.servers.modelslab import FAILURES, ModelsLabServer, old_rate_limit, queue_full
 from .fakes.servers.one_min_ai import OneMinAiServer
 
 BOX = trimesh.creation.box()
@@ -53,6 +54,10 @@ class Service:
     """The pictures that arrived, in the order of the views."""
     spare: tuple[str, ...]
     """Fields of its answers without which a model can be had."""
+    at_work: Any = None
+    """What it answers to the question for a result that is not made yet."""
+    empty: Any = None
+    """What it answers if the result is made, and it forgets to say where."""
     is_paid: bool = True
 
     @property
@@ -67,16 +72,17 @@ class Service:
     @property
     def phases(self) -> list[str]:
         """What a job goes through here, one request or more each."""
-        there = {"upload": self.uploads, "buy": self.buys, "ask": self.asks, "download": self._has_links}
+        there = {"upload": self.uploads, "buy": self.buys, "ask": self.asks, "download": self.has_links}
         return [name for name, is_there in there.items() if is_there]
 
     @property
-    def _has_links(self) -> bool:
+    def has_links(self) -> bool:
+        """Whether the result is fetched with a request of its own."""
         return self.results is not self.server
 
     def phase(self, exchange: Exchange) -> str:
         """Which of the phases a request belongs to; nothing: none."""
-        if self._has_links and exchange.server is self.results:
+        if self.has_links and exchange.server is self.results:
             return "download"
         # What is asked about may lie below what is bought.
         paths = {"upload": self.uploads, "ask": self.asks, "buy": self.buys}
@@ -172,6 +178,8 @@ def _modelslab(provider: str, dialect: str) -> Callable[[User], contextlib.Abstr
                 sent=lambda: _without(server.generated[-1], "init_image", "image"),
                 pictures=lambda: list(server.uploads.values()),
                 spare=("eta", "generationTime", "meta", "tip", "future_links", "extra_assets", "fetch_result", "seed"),
+                at_work={"status": "processing", "messege": "Request processing", "output": ""},
+                empty={"status": "success", "output": ""},
             )
 
     return running
@@ -194,6 +202,7 @@ def _aimlapi(user: User) -> Iterator[Service]:
             sent=lambda: _without(server.generated[-1], "model", *_sides_in(server.generated[-1])),
             pictures=lambda: [_decoded(server.generated[-1][side]) for side in _sides_in(server.generated[-1])],
             spare=("meta", "usage", "timings", "requestId", "seed", "remeshing_dir"),
+            empty={"data": [], "meta": None},
         )
 
 
@@ -214,6 +223,8 @@ def _one_min_ai(user: User) -> Iterator[Service]:
             sent=lambda: _without(server.generated[-1]["promptObject"], "imageUrl"),
             pictures=lambda: list(server.assets.values()),
             spare=("teamUser", "usedCredit", "aiRecordDetail", "createdAt", "metadata", "additionalData"),
+            at_work={"aiRecord": {"uuid": "a-b-c", "status": "PROCESSING"}},
+            empty={"aiRecord": {"uuid": "a-b-c", "status": "SUCCESS", "temporaryUrl": None}},
         )
 
 
@@ -242,6 +253,8 @@ def _meshy(user: User) -> Iterator[Service]:
                 for text in (value if isinstance(value, list) else [value])
             ],
             spare=("progress", "preceding_tasks", "started_at", "finished_at", "consumed_credits", "task_error"),
+            at_work={"id": "a-b-c", "status": "IN_PROGRESS", "progress": 50},
+            empty={"id": "a-b-c", "status": "SUCCEEDED", "model_urls": {}},
         )
 
 
@@ -262,6 +275,8 @@ def _hunyuan3d(user: User) -> Iterator[Service]:
             sent=lambda: _without(server.generated[-1], *_sides_in(server.generated[-1])),
             pictures=lambda: [_decoded(server.generated[-1][side]) for side in _sides_in(server.generated[-1])],
             spare=("message", "initial_model_base64"),
+            at_work={"status": "processing"},
+            empty={"status": "completed", "model_base64": ""},
             is_paid=False,
         )
 
@@ -273,6 +288,115 @@ SERVICES: dict[str, Callable[[User], contextlib.AbstractContextManager[Service]]
     "one_min_ai": _one_min_ai,
     "meshy": _meshy,
     "hunyuan3d": _hunyuan3d,
+}
+
+
+# Errors that the services document.
+
+
+@dataclass
+class Documented:
+    """An error of a service, and what it means."""
+
+    name: str
+    script: Callable[[Any], None]
+    """Lets the fake say it."""
+    kind: str
+    exit_status: int
+    charged: str = "no"
+
+
+def _fails_with(failure: Any) -> Callable[[ModelsLabServer], None]:
+    return lambda server: server.fails_with(failure, times=9)
+
+
+def _ends_as(end: Any) -> Callable[[ModelsLabServer], None]:
+    return lambda server: setattr(server, "ends_as", end)
+
+
+def _goes_wrong(trouble: str, **headers: str) -> Callable[[Any], None]:
+    return lambda server: server.go_wrong(trouble, times=9, **headers)
+
+
+def _answers(path: str, status: int, body: Any) -> Callable[[Any], None]:
+    return lambda server: server.fail(path, loopback.status(status, body=body), times=9)
+
+
+def _withdraw(server: AimlApiServer) -> None:
+    server.withdrawn["magic/image-to-3d"] = 404
+
+
+def _fail_later(server: OneMinAiServer) -> None:
+    server.fails = "The picture shows nothing."
+
+
+def _end(server: MeshyServer) -> None:
+    server.ends_as = "FAILED"
+
+
+def _hang(server: Hunyuan3DServer) -> None:
+    server.fails = True
+
+
+MODELSLAB_ERRORS = [
+    Documented("key", _fails_with(FAILURES["key"]), "KeyRefused", 3),
+    Documented("old key", _fails_with(FAILURES["old key"]), "KeyRefused", 3),
+    Documented("credits", _fails_with(FAILURES["credits"]), "OutOfCredit", 3),
+    Documented("plan", _fails_with(FAILURES["plan"]), "AccountError", 3),
+    Documented("image", _fails_with(FAILURES["image"]), "GenerationFailed", 1),
+    Documented("old failure", _fails_with(FAILURES["old failure"]), "GenerationFailed", 1),
+    Documented("server", _fails_with(FAILURES["server"]), "OutcomeUnknown", 1, "maybe"),
+    Documented("busy", _fails_with(FAILURES["busy"]), "OutcomeUnknown", 1, "maybe"),
+    Documented("queue full", _fails_with(queue_full(3600)), "Busy", 4),
+    Documented("old rate limit", _fails_with(old_rate_limit(3600)), "Busy", 4),
+    Documented("failed later", _ends_as("failed"), "GenerationFailed", 1, "maybe"),
+    Documented("error later", _ends_as("error"), "GenerationFailed", 1, "maybe"),
+    Documented("never ends", _ends_as("never"), "Stalled", 1, "maybe"),
+]
+ERRORS: dict[str, list[Documented]] = {
+    "modelslab": MODELSLAB_ERRORS,
+    "modelslab_instantmesh": MODELSLAB_ERRORS,
+    "aimlapi": [
+        Documented("credit", _goes_wrong("credit"), "OutOfCredit", 3),
+        Documented("forbidden", _goes_wrong("forbidden"), "KeyRefused", 3),
+        Documented("failure", _goes_wrong("failure"), "GenerationFailed", 1),
+        Documented("maintenance", _goes_wrong("maintenance"), "GenerationFailed", 1),
+        Documented("gateway", _goes_wrong("gateway"), "GenerationFailed", 1),
+        Documented("gateway page", _goes_wrong("gateway_page"), "OutcomeUnknown", 1, "maybe"),
+        Documented("unavailable", _goes_wrong("unavailable"), "GenerationFailed", 1),
+        Documented("timeout", _goes_wrong("timeout"), "GenerationFailed", 1),
+        Documented("openai", _goes_wrong("openai"), "GenerationFailed", 1),
+        Documented("busy", _goes_wrong("busy", retry_after="3600"), "Busy", 4),
+        Documented("withdrawn", _withdraw, "GenerationFailed", 1),
+    ],
+    "one_min_ai": [
+        Documented("auth", _goes_wrong("auth"), "KeyRefused", 3),
+        Documented("credit", _goes_wrong("credit"), "OutOfCredit", 3),
+        Documented("external", _goes_wrong("external"), "GenerationFailed", 1),
+        Documented("busy", _goes_wrong("busy", retry_after="3600"), "Busy", 4),
+        Documented("522", _goes_wrong("522"), "OutcomeUnknown", 1, "maybe"),
+        Documented("524", _goes_wrong("524"), "OutcomeUnknown", 1, "maybe"),
+        Documented("failure", _fail_later, "GenerationFailed", 1, "maybe"),
+    ],
+    "meshy": [
+        Documented("auth", _goes_wrong("auth"), "KeyRefused", 3),
+        Documented("busy", _goes_wrong("busy", retry_after="3600"), "Busy", 4),
+        Documented("credit", _goes_wrong("credit"), "OutOfCredit", 3),
+        Documented("forbidden", _goes_wrong("forbidden"), "KeyRefused", 3),
+        Documented("picture", _goes_wrong("picture"), "GenerationFailed", 1),
+        Documented("server", _goes_wrong("server"), "OutcomeUnknown", 1, "maybe"),
+        Documented("unavailable", _goes_wrong("unavailable"), "OutcomeUnknown", 1, "maybe"),
+        Documented("failed", _end, "GenerationFailed", 1),
+    ],
+    "hunyuan3d": [
+        Documented("hangs", _hang, "Stalled", 1),
+        Documented("traffic", _answers("/send", 404, {"text": TRAFFIC, "error_code": 1}), "GenerationFailed", 1),
+        Documented("not started", _answers("/send", 500, {"error": "Failed to start"}), "GenerationFailed", 1),
+        Documented("unreadable", _answers("/status", 500, {"status": "error", "message": "No"}), "GenerationFailed", 1),
+        Documented(
+            "value", _answers("/send", 422, {"detail": [{"loc": ["body", "seed"], "msg": "No"}]}), "BadOption", 2
+        ),
+    ],
 }
 
 

@@ -9,8 +9,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,14 +25,8 @@ from blender_image_to_3d.models import Job, Start, View
 from blender_image_to_3d.pictures.facts import PictureFormat
 
 from .conftest import KEY, User
-from .fakes.servers import loopback
-from .fakes.servers.aimlapi import AimlApiServer
-from .fakes.servers.hunyuan3d import TRAFFIC, Hunyuan3DServer
 from .fakes.servers.loopback import Answer, Exchange
-from .fakes.servers.meshy import MeshyServer
-from .fakes.servers.modelslab import FAILURES, ModelsLabServer, old_rate_limit, queue_full
-from .fakes.servers.one_min_ai import OneMinAiServer
-from .services import SERVICES, Gate, Service, files_with
+from .services import ERRORS, SERVICES, Documented, Gate, Service, files_with
 from .test_worker import option, state, wait_for, worker_pids
 
 ALL = providers.ids()
@@ -76,7 +69,7 @@ def made(user: User, provider: str) -> list[Path]:
 @pytest.mark.parametrize("provider", ONLINE)
 def test_every_provider_that_sends_anything_has_a_fake(provider: str) -> None:
     assert provider in SERVICES, f'SERVICES in tests/services.py must have a fake of "{provider}"'
-    assert provider in ERRORS, f'ERRORS in this file must have the errors that "{provider}" documents'
+    assert provider in ERRORS, f'ERRORS in tests/services.py must have the errors that "{provider}" documents'
 
 
 @pytest.fixture(scope="module")
@@ -325,112 +318,6 @@ def is_a_sentence(text: str) -> bool:
 
 
 # Errors that the services document.
-
-
-@dataclass
-class Documented:
-    """An error of a service, and what it means."""
-
-    name: str
-    script: Callable[[Any], None]
-    """Lets the fake say it."""
-    kind: str
-    exit_status: int
-    charged: str = "no"
-
-
-def _fails_with(failure: Any) -> Callable[[ModelsLabServer], None]:
-    return lambda server: server.fails_with(failure, times=9)
-
-
-def _ends_as(end: Any) -> Callable[[ModelsLabServer], None]:
-    return lambda server: setattr(server, "ends_as", end)
-
-
-def _goes_wrong(trouble: str, **headers: str) -> Callable[[Any], None]:
-    return lambda server: server.go_wrong(trouble, times=9, **headers)
-
-
-def _answers(path: str, status: int, body: Any) -> Callable[[Any], None]:
-    return lambda server: server.fail(path, loopback.status(status, body=body), times=9)
-
-
-def _withdraw(server: AimlApiServer) -> None:
-    server.withdrawn["magic/image-to-3d"] = 404
-
-
-def _fail_later(server: OneMinAiServer) -> None:
-    server.fails = "The picture shows nothing."
-
-
-def _end(server: MeshyServer) -> None:
-    server.ends_as = "FAILED"
-
-
-def _hang(server: Hunyuan3DServer) -> None:
-    server.fails = True
-
-
-MODELSLAB_ERRORS = [
-    Documented("key", _fails_with(FAILURES["key"]), "KeyRefused", 3),
-    Documented("old key", _fails_with(FAILURES["old key"]), "KeyRefused", 3),
-    Documented("credits", _fails_with(FAILURES["credits"]), "OutOfCredit", 3),
-    Documented("plan", _fails_with(FAILURES["plan"]), "AccountError", 3),
-    Documented("image", _fails_with(FAILURES["image"]), "GenerationFailed", 1),
-    Documented("old failure", _fails_with(FAILURES["old failure"]), "GenerationFailed", 1),
-    Documented("server", _fails_with(FAILURES["server"]), "OutcomeUnknown", 1, "maybe"),
-    Documented("busy", _fails_with(FAILURES["busy"]), "OutcomeUnknown", 1, "maybe"),
-    Documented("queue full", _fails_with(queue_full(3600)), "Busy", 4),
-    Documented("old rate limit", _fails_with(old_rate_limit(3600)), "Busy", 4),
-    Documented("failed later", _ends_as("failed"), "GenerationFailed", 1, "maybe"),
-    Documented("error later", _ends_as("error"), "GenerationFailed", 1, "maybe"),
-    Documented("never ends", _ends_as("never"), "Stalled", 1, "maybe"),
-]
-ERRORS: dict[str, list[Documented]] = {
-    "modelslab": MODELSLAB_ERRORS,
-    "modelslab_instantmesh": MODELSLAB_ERRORS,
-    "aimlapi": [
-        Documented("credit", _goes_wrong("credit"), "OutOfCredit", 3),
-        Documented("forbidden", _goes_wrong("forbidden"), "KeyRefused", 3),
-        Documented("failure", _goes_wrong("failure"), "GenerationFailed", 1),
-        Documented("maintenance", _goes_wrong("maintenance"), "GenerationFailed", 1),
-        Documented("gateway", _goes_wrong("gateway"), "GenerationFailed", 1),
-        Documented("gateway page", _goes_wrong("gateway_page"), "OutcomeUnknown", 1, "maybe"),
-        Documented("unavailable", _goes_wrong("unavailable"), "GenerationFailed", 1),
-        Documented("timeout", _goes_wrong("timeout"), "GenerationFailed", 1),
-        Documented("openai", _goes_wrong("openai"), "GenerationFailed", 1),
-        Documented("busy", _goes_wrong("busy", retry_after="3600"), "Busy", 4),
-        Documented("withdrawn", _withdraw, "GenerationFailed", 1),
-    ],
-    "one_min_ai": [
-        Documented("auth", _goes_wrong("auth"), "KeyRefused", 3),
-        Documented("credit", _goes_wrong("credit"), "OutOfCredit", 3),
-        Documented("external", _goes_wrong("external"), "GenerationFailed", 1),
-        Documented("busy", _goes_wrong("busy", retry_after="3600"), "Busy", 4),
-        Documented("522", _goes_wrong("522"), "OutcomeUnknown", 1, "maybe"),
-        Documented("524", _goes_wrong("524"), "OutcomeUnknown", 1, "maybe"),
-        Documented("failure", _fail_later, "GenerationFailed", 1, "maybe"),
-    ],
-    "meshy": [
-        Documented("auth", _goes_wrong("auth"), "KeyRefused", 3),
-        Documented("busy", _goes_wrong("busy", retry_after="3600"), "Busy", 4),
-        Documented("credit", _goes_wrong("credit"), "OutOfCredit", 3),
-        Documented("forbidden", _goes_wrong("forbidden"), "KeyRefused", 3),
-        Documented("picture", _goes_wrong("picture"), "GenerationFailed", 1),
-        Documented("server", _goes_wrong("server"), "OutcomeUnknown", 1, "maybe"),
-        Documented("unavailable", _goes_wrong("unavailable"), "OutcomeUnknown", 1, "maybe"),
-        Documented("failed", _end, "GenerationFailed", 1),
-    ],
-    "hunyuan3d": [
-        Documented("hangs", _hang, "Stalled", 1),
-        Documented("traffic", _answers("/send", 404, {"text": TRAFFIC, "error_code": 1}), "GenerationFailed", 1),
-        Documented("not started", _answers("/send", 500, {"error": "Failed to start"}), "GenerationFailed", 1),
-        Documented("unreadable", _answers("/status", 500, {"status": "error", "message": "No"}), "GenerationFailed", 1),
-        Documented(
-            "value", _answers("/send", 422, {"detail": [{"loc": ["body", "seed"], "msg": "No"}]}), "BadOption", 2
-        ),
-    ],
-}
 
 
 @pytest.mark.parametrize(
