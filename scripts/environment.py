@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -165,12 +166,41 @@ def _ensure_libraries(python: Path) -> None:
     give_up(f"libraries are missing: sudo apt-get install {' '.join(DEBIAN_LIBRARIES)}")
 
 
+def blender_extension_tool(*words: str | Path) -> None:
+    """Run Blender's own tool for extensions, and end the script if it refuses."""
+    result = subprocess.run([*_extension_tool(), *map(str, words)], capture_output=True, text=True)
+    if result.returncode:
+        give_up(f"Blender's tool refuses: {(result.stdout + result.stderr).strip()}")
+
+
+def check_with_blender(archive: Path) -> None:
+    """Let Blender's own tool say whether a zip is an extension, with tags that Blender knows."""
+    script = Path(_extension_tool()[-1])
+    # Blender itself finds its list of tags.
+    tags = script.parents[3] / "modules" / "_bpy_internal" / "extensions" / "tags.py" if script.is_file() else None
+    blender_extension_tool("validate", archive, *([f"--valid-tags={tags}"] if tags else []))
+
+
+@cache
+def _extension_tool() -> list[str]:
+    """Return its command: from the newest bpy module that is here, else an installed Blender, else a new bpy module."""
+    modules = [HOME / f"bpy-{version}" for version in reversed(BPY_PYTHONS)]
+    if not any(module.is_dir() for module in modules):
+        blender = any_blender()
+        if not blender.is_module:
+            return [str(blender.program), "--command", "extension"]
+    for module in modules:
+        for script in module.glob("lib/python*/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py"):
+            return [sys.executable, str(script)]  # any Python runs it
+    give_up("there is no Blender's tool for extensions in the bpy module.")
+
+
 def build_extension() -> Path:
-    """Build the extension, and return its zip."""
-    built = subprocess.run([sys.executable, ROOT / "scripts" / "build"], capture_output=True, text=True)
+    """Build the extension for this machine, and return its zip."""
+    built = subprocess.run([sys.executable, ROOT / "scripts" / "build", "--here"], stdout=subprocess.PIPE, text=True)
     if built.returncode:
-        give_up(built.stderr.strip())
-    return Path(built.stdout.strip())
+        sys.exit(built.returncode)  # it has said why
+    return Path(built.stdout.splitlines()[-1])
 
 
 def install_extension(blender: Blender) -> None:
