@@ -75,7 +75,7 @@ class Solid:
     def build(cls, cutout: Cutout, tile: texture.Tile, cells: float, settings: Settings) -> Solid:
         """Lay a grid with ``cells`` cells along the longer side of the subject, and give it its profile's depth."""
         grid = grids.lay(cutout, cells)
-        body = PROFILES[settings.profile](grid, _brightness(tile, grid), settings)
+        body = PROFILES[settings.profile](grid, lambda: _brightness(tile, grid), settings)
         halves = [body.front, body.back]
         if settings.symmetric:  # The outline is; what was computed from it is nearly.
             halves = [(each + each[:, ::-1]) / np.float32(2) for each in halves]
@@ -96,6 +96,5 @@ def _brightness(tile: texture.Tile, grid: grids.Grid) -> Floats:
     rows, columns = grid.inside.shape
     top = grid.bottom - rows * grid.cell
     origin = ((top - tile.top) / tile.step, (grid.left - tile.left) / tile.step)
-    brightness = raster.luminance(np.moveaxis(tile.colours, 2, 0)) / np.float32(255)
     step = grid.cell / tile.step
-    return raster.resample(brightness, origin, step, (rows, columns), outside_is_zero=False)[::-1]
+    return raster.resample(tile.brightness, origin, step, (rows, columns), outside_is_zero=False)[::-1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeAlias
 
 import numpy as np
 
@@ -30,6 +31,10 @@ DARKEST, BRIGHTEST = 1, 99
 """Percentiles of the brightness that become the lowest and the highest parts of a relief."""
 
 
+Brightness: TypeAlias = Callable[[], Floats]
+"""Makes the brightness, 0 to 1, of the picture at each point of the grid, (rows, columns)."""
+
+
 @dataclass(frozen=True, eq=False)
 class Body:
     """Half thicknesses in cells over a grid, (rows, columns), from the middle plane to the front and to the back."""
@@ -42,18 +47,18 @@ class Body:
     """The mesh is to be scaled by this in depth."""
 
 
-def inflate(grid: Grid, brightness: Floats, settings: Settings) -> Body:
+def inflate(grid: Grid, brightness: Brightness, settings: Settings) -> Body:
     """A cushion: wide parts are thick, thin ones thin; light and dark become a slight relief on its front."""
     lattice_thickness = max(settings.thickness, FLATTEST_LATTICE)
     half_thickness = np.float32(lattice_thickness) * inflation.inflate(grid)
     front = half_thickness
     if settings.detail:
-        relief = inflation.relief(brightness, half_thickness, grid.inside)
+        relief = inflation.relief(brightness(), half_thickness, grid.inside)
         front = half_thickness + np.float32(settings.detail) * relief
     return Body(front, half_thickness, has_walls=False, pressed=settings.thickness / lattice_thickness)
 
 
-def turn(grid: Grid, _brightness: Floats, _settings: Settings) -> Body:
+def turn(grid: Grid, _brightness: Brightness, _settings: Settings) -> Body:
     """What a lathe makes: each row of each part is a circle."""
     found = runs.find(grid)
     offset = np.arange(grid.inside.shape[1], dtype=np.float32) - found.spread(found.middle)
@@ -62,7 +67,7 @@ def turn(grid: Grid, _brightness: Floats, _settings: Settings) -> Body:
     return Body(half_thickness, half_thickness, has_walls=True)
 
 
-def extrude(grid: Grid, _brightness: Floats, settings: Settings) -> Body:
+def extrude(grid: Grid, _brightness: Brightness, settings: Settings) -> Body:
     """A plate with upright walls, whose edges are rounded by a quarter of a circle."""
     half_depth = max(_cells(grid, settings.depth) / 2, LEAST_PLATE)
     bevel = np.float32(settings.bevel * half_depth)
@@ -72,10 +77,10 @@ def extrude(grid: Grid, _brightness: Floats, settings: Settings) -> Body:
     return Body(half_thickness, half_thickness, has_walls=True)
 
 
-def relief(grid: Grid, brightness: Floats, settings: Settings) -> Body:
+def relief(grid: Grid, brightness: Brightness, settings: Settings) -> Body:
     """A plate with a flat back; on its front, what is bright stands out by the share ``detail`` of the depth."""
     depth = _cells(grid, settings.depth)
-    smooth = raster.blur(brightness, RELIEF_SMOOTHING)
+    smooth = raster.blur(brightness(), RELIEF_SMOOTHING)
     low, high = np.percentile(smooth[grid.inside], [DARKEST, BRIGHTEST])
     raised = np.clip((smooth - np.float32(low)) / np.float32(max(high - low, inflation.LEAST_CONTRAST)), 0, 1)
     plate = max(depth * (1 - settings.detail) / 2, LEAST_PLATE)
@@ -94,6 +99,6 @@ def _cells(grid: Grid, share: float) -> float:
     return share * grid.cells
 
 
-PROFILES: Mapping[Profile, Callable[[Grid, Floats, Settings], Body]] = MappingProxyType(
+PROFILES: Mapping[Profile, Callable[[Grid, Brightness, Settings], Body]] = MappingProxyType(
     {"inflate": inflate, "round": turn, "extrude": extrude, "relief": relief}
 )

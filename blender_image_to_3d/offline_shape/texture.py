@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -46,6 +47,11 @@ class Tile:
     left: float
     step: float
     """Pixels of the picture to a texel."""
+
+    @cached_property
+    def brightness(self) -> Floats:
+        """(rows, columns), 0 to 1."""
+        return raster.luminance(np.moveaxis(self.colours, 2, 0)) / np.float32(255)
 
     def uv(self, x: Floats, y: Floats, is_back: Bools) -> Floats:
         """Texture coordinates (..., 2), v down, in the atlas for places in pixels of the picture.
