@@ -75,7 +75,8 @@ def cut(picture: Bytes, cutout: Cutout, longest_side: int, tick: Tick) -> Tile:
     colours = raster.shrink(colours, factor, tick)
     finer = max(1.0, max(colours.shape[:2]) / longest_side)
     if finer > 1:
-        colours = _resized(colours, finer, tick)
+        shape = max(1, int(colours.shape[0] / finer)), max(1, int(colours.shape[1] / finer))
+        colours = resampled(colours, (0, 0), finer, shape, tick)
     step = factor * finer
     known = known_texels(cutout, (top, left), step, (colours.shape[0], colours.shape[1]))
     tick()
@@ -109,7 +110,7 @@ def back_for(settings: Settings, inside: Bools) -> str:
     return "mirror" if is_alike or symmetry.best_mirror(inside).likeness < SYMMETRIC else "soft"
 
 
-def soft(colours: Bytes) -> Bytes:
+def _soft(colours: Bytes) -> Bytes:
     """The colours without the picture: no second face on the back of a head."""
     doublings = max(0, math.ceil(math.log2(max(colours.shape[:2]) / SOFT_SIDE)))
     small = raster.shrink(colours, 2**doublings, lambda: None)
@@ -125,7 +126,7 @@ def _mirrored(colours: Bytes) -> Bytes:
     return colours
 
 
-BACKS: Mapping[str, Callable[[Bytes], Bytes]] = MappingProxyType({"soft": soft, "mirror": _mirrored})
+BACKS: Mapping[str, Callable[[Bytes], Bytes]] = MappingProxyType({"soft": _soft, "mirror": _mirrored})
 
 
 def with_edges(picture: Bytes, top: int, left: int, bottom: int, right: int) -> Bytes:
@@ -136,12 +137,12 @@ def with_edges(picture: Bytes, top: int, left: int, bottom: int, right: int) -> 
     return np.pad(inner, beyond, mode="edge")
 
 
-def _resized(colours: Bytes, step: float, tick: Tick) -> Bytes:
-    shape = (max(1, int(colours.shape[0] / step)), max(1, int(colours.shape[1] / step)))
+def resampled(colours: Bytes, origin: tuple[float, float], step: float, shape: tuple[int, int], tick: Tick) -> Bytes:
+    """``raster.resample`` of (rows, columns, 3); one channel after another, which needs less memory."""
     result = np.zeros((*shape, 3), np.uint8)
     for channel in range(3):
         tick()
-        plane = raster.resample(colours[..., channel].astype(np.float32), (0, 0), step, shape, outside_is_zero=False)
+        plane = raster.resample(colours[..., channel].astype(np.float32), origin, step, shape, outside_is_zero=False)
         result[..., channel] = plane + np.float32(0.5)
     return result
 

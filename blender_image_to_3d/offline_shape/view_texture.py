@@ -191,12 +191,7 @@ def tile(picture: Bytes, cutout: Cutout, placed: Placement, scale: float, tick: 
     factor = max(1, int(step))
     pixels = raster.shrink(pixels, factor, tick)
     origin = (placed.top - top_pixel) / factor, (left - left_pixel) / factor
-    colours = np.zeros((*shape, 3), np.uint8)
-    for channel in range(3):
-        tick()
-        plane = pixels[..., channel].astype(np.float32)
-        colours[..., channel] = raster.resample(plane, origin, step / factor, shape, outside_is_zero=False) + 0.5
-    filled = texture.fill(colours, known)
+    filled = texture.fill(texture.resampled(pixels, origin, step / factor, shape, tick), known)
     return filled[:, ::-1] if placed.mirrored else filled
 
 
