@@ -56,26 +56,26 @@ def resample(
     that is outside, the image counts as zero or as its nearest edge pixel. For ``step`` <= 1 this is bilinear
     interpolation.
     """
-    rows, row_weights = _tent(image.shape[-2], origin[0], step, shape[0], outside_is_zero)
-    columns, column_weights = _tent(image.shape[-1], origin[1], step, shape[1], outside_is_zero)
-    tall = np.zeros((*image.shape[:-2], shape[0], image.shape[-1]), np.float32)
-    for index, weight in zip(rows, row_weights, strict=True):
-        tall += np.take(image, index, axis=-2) * weight[:, None]
-    result = np.zeros((*image.shape[:-2], *shape), np.float32)
-    for index, weight in zip(columns, column_weights, strict=True):
-        result += np.take(tall, index, axis=-1) * weight
-    return result
+    for axis in (-2, -1):
+        image = _along(image, axis, origin[axis], step, shape[axis], outside_is_zero)
+    return image
 
 
 def fit(image: Floats, shape: tuple[int, int]) -> Floats:
     """Resample ``image`` (..., rows, columns) to ``shape``, whatever that does to its proportions."""
-    for size in reversed(shape):
-        index, weights = _tent(image.shape[-1], 0, image.shape[-1] / size, size, outside_is_zero=False)
-        wide = np.zeros((*image.shape[:-1], size), np.float32)
-        for place, weight in zip(index, weights, strict=True):
-            wide += np.take(image, place, axis=-1) * weight
-        image = np.ascontiguousarray(np.swapaxes(wide, -1, -2))
+    for axis in (-1, -2):
+        image = _along(image, axis, 0, image.shape[axis] / shape[axis], shape[axis], outside_is_zero=False)
     return image
+
+
+def _along(image: Floats, axis: int, origin: float, step: float, count: int, outside_is_zero: bool) -> Floats:
+    """Sample ``image`` at ``count`` places of ``axis``, -2 or -1."""
+    indices, weights = _tent(image.shape[axis], origin, step, count, outside_is_zero)
+    size = (*image.shape[:-2], count, image.shape[-1]) if axis == -2 else (*image.shape[:-1], count)
+    result = np.zeros(size, np.float32)
+    for index, weight in zip(indices, weights, strict=True):
+        result += np.take(image, index, axis) * (weight[:, None] if axis == -2 else weight)
+    return result
 
 
 def _tent(size: int, origin: float, step: float, count: int, outside_is_zero: bool) -> tuple[Ints, Floats]:
