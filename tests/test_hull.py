@@ -4,12 +4,7 @@ on its own side."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tracemalloc
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,10 +15,8 @@ from blender_image_to_3d.offline_shape import generator, hull, mask, texture, vi
 from blender_image_to_3d.offline_shape.generator import Settings, Shape
 from blender_image_to_3d.offline_shape.mask import EmptyMask
 
-from . import shapes
-from .test_offline_shape import OUTLINES, _lines, _noise, antialiased, overlap, sampled_texels
-
-ROOT = Path(__file__).parents[1]
+from . import generated, shapes
+from .generated import OUTLINES, antialiased, assert_well_formed, overlap, sampled_texels
 
 RED, GREEN, BLUE, YELLOW = (230, 30, 30), (30, 200, 30), (30, 30, 230), (230, 230, 30)
 
@@ -62,10 +55,10 @@ def parts(quads: np.ndarray) -> int:
     symmetric=st.booleans(),
     back=st.sampled_from(["auto", "mirror", "soft"]),
 )
-@example([_noise, _noise], ["left", "right", "back"], 1, (1, 1), "inflate", 96, 0, False, "auto")
-@example([_lines, _lines, _lines], ["left", "back", "right"], 1, (1, 64), "round", 32, 0, True, "auto")
+@example([generated.noise] * 2, ["left", "right", "back"], 1, (1, 1), "inflate", 96, 0, False, "auto")
+@example([generated.lines] * 3, ["left", "back", "right"], 1, (1, 64), "round", 32, 0, True, "auto")
 def test_any_silhouettes_become_a_closed_oriented_textured_manifold(
-    outlines: list[Callable[[np.random.Generator, int, int], shapes.Mask]],
+    outlines: list[generated.Outline],
     sides: list[str],
     seed: int,
     size: tuple[int, int],
@@ -102,22 +95,6 @@ def test_any_silhouettes_become_a_closed_oriented_textured_manifold(
     assert_well_formed(shape)
     if target_faces:
         assert len(shape.quads) <= target_faces
-
-
-def assert_well_formed(shape: Shape) -> None:
-    assert (shape.positions.dtype, shape.quads.dtype) == (np.float32, np.int32)
-    assert (shape.uvs.dtype, shape.texture.dtype) == (np.float32, np.uint8)
-    assert np.isfinite(shape.positions).all()
-    low, high = shape.positions.min(axis=0), shape.positions.max(axis=0)
-    assert (high - low).max() == pytest.approx(1, abs=1e-6)
-    assert low[1] == 0
-    assert (low + high)[[0, 2]] == pytest.approx([0, 0], abs=1e-6)
-    assert shape.uvs.shape == (*shape.quads.shape, 2)
-    rows, columns = shape.texture.shape[:2]
-    texels = shape.uvs * np.float32([columns, rows])
-    slack = 2e-3
-    assert texels.min() >= 0.5 - slack
-    assert (texels.max(axis=(0, 1)) <= np.array([columns, rows]) - 0.5 + slack).all()
 
 
 @given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 9)] * 3), st.booleans())
@@ -544,88 +521,11 @@ def test_target_faces_are_nearly_reached_and_never_exceeded(target: int, outline
         assert count >= 0.9 * target
 
 
-@pytest.mark.parametrize("target_faces", [0, 3000])
-def test_progress_never_goes_back_and_ends_at_one(target_faces: int) -> None:
-    seen: list[float] = []
-    disc = shapes.cutout(shapes.disc(300, 0.4))
-    generator.generate(
-        generator.Views(front=disc, left=disc),
-        Settings(target_faces=target_faces),
-        lambda share, what: seen.append(share),
-    )
-    assert seen == sorted(seen)
-    assert (seen[0], seen[-1]) == (0, 1)
-    assert len(seen) > 20
-
-
-def test_progress_can_stop_the_work_at_every_call() -> None:
-    disc = shapes.cutout(shapes.disc(64, 0.4))
-    calls, stop_at = 0, 10**9
-
-    def count(share: float, what: str) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == stop_at:
-            raise KeyboardInterrupt(what)
-
-    views_of_disc = generator.Views(front=disc, back=disc, left=disc)
-    generator.generate(views_of_disc, Settings(resolution=32), count)
-    total = calls
-    for stop_at in range(1, total + 1):
-        calls = 0
-        with pytest.raises(KeyboardInterrupt):
-            generator.generate(views_of_disc, Settings(resolution=32), count)
-        assert calls == stop_at
-
-
-DIGEST = """
-import hashlib
-import numpy as np
-from blender_image_to_3d.offline_shape import generator
-from tests import shapes
-digest = hashlib.sha256()
-front, left = shapes.cutout(shapes.ring(300, 0.3, 0.1)), shapes.cutout(shapes.disc(300, 0.3))
-front[..., :3] = np.random.default_rng(0).integers(0, 255, (300, 300, 3))
-for target in (0, 4000):
-    settings = generator.Settings(target_faces=target)
-    shape = generator.generate(generator.Views(front, left=left), settings, lambda share, what: None)
-    for array in (shape.positions, shape.quads, shape.uvs, shape.texture):
-        digest.update(np.ascontiguousarray(array).tobytes())
-print(digest.hexdigest())
-"""
-
-
-def test_two_processes_make_the_same_bytes() -> None:
-    digests = set()
-    for seed in ("1", "2"):
-        environment = os.environ | {
-            "PYTHONPATH": str(ROOT),
-            "PYTHONHASHSEED": seed,
-            "OPENBLAS_NUM_THREADS": seed,
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True, check=True, timeout=120
-        )
-        digests.add(done.stdout)
-    assert len(digests) == 1
-
-
 def test_the_average_of_an_outline_and_itself_is_the_outline() -> None:
     placed = views.place({"front": mask.Cutout(shapes.disc(200, 0.3).astype(np.float32), 0, 0, 1)}, 60)["front"]
     coverage = placed.coverage(mask.Cutout(shapes.disc(200, 0.3).astype(np.float32), 0, 0, 1))
     averaged = views.average([coverage, coverage])
     assert ((averaged >= mask.INSIDE) == (coverage >= mask.INSIDE)).all()
-
-
-def test_memory_stays_below_300_mb() -> None:
-    disc = shapes.cutout(shapes.disc(1024, 0.45))
-    tracemalloc.start()
-    try:
-        make({"front": disc, "left": disc, "back": disc})
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 300e6
 
 
 def test_what_looks_the_same_from_front_and_side_was_turned_and_flat_boxes_are_square() -> None:

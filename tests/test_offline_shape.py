@@ -24,7 +24,8 @@ from blender_image_to_3d.offline_shape.generator import Settings, Shape, Unusabl
 from blender_image_to_3d.offline_shape.mask import EmptyMask
 from blender_image_to_3d.offline_shape.settings import Profile
 
-from . import shapes
+from . import generated, shapes
+from .generated import OUTLINES, antialiased, assert_well_formed, overlap, sampled_texels
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,51 +35,6 @@ def make(picture: shapes.Picture, **chosen: object) -> Shape:
 
 
 # --- any outline -----------------------------------------------------------------------------------------------------
-
-
-def _noise(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
-    return rng.random((rows, columns)) < rng.random()
-
-
-def _diagonals(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
-    row, column = np.indices((rows, columns))
-    return (row - column) % rng.integers(2, 9) == 0
-
-
-def _lines(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
-    result = np.zeros((rows, columns), bool)
-    result[rng.integers(rows)] = True
-    result[:, rng.integers(columns)] = True
-    return result
-
-
-def _chequers(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
-    row, column = np.indices((rows, columns)) // rng.integers(1, 9)
-    return (row + column) % 2 == 0
-
-
-def _blocks(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
-    side = int(rng.integers(2, 9))
-    coarse = rng.random((rows // side + 1, columns // side + 1)) < 0.5
-    return np.repeat(np.repeat(coarse, side, 0), side, 1)[:rows, :columns]
-
-
-def _islands_and_holes(rng: np.random.Generator, rows: int, columns: int) -> shapes.Mask:
-    row, column = np.indices((rows, columns))
-    result = np.zeros((rows, columns), bool)
-    for _ in range(6):
-        result ^= np.hypot(row - rng.integers(rows), column - rng.integers(columns)) < rng.integers(1, 20)
-    return result
-
-
-OUTLINES: list[Callable[[np.random.Generator, int, int], shapes.Mask]] = [
-    _noise,
-    _diagonals,
-    _lines,
-    _chequers,
-    _blocks,
-    _islands_and_holes,
-]
 
 
 @settings(max_examples=220, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -96,10 +52,10 @@ OUTLINES: list[Callable[[np.random.Generator, int, int], shapes.Mask]] = [
     bevel=st.floats(0, 1),
     symmetric=st.booleans(),
 )
-@example(_noise, 1, (1, 1), 0.75, 0.15, 160, 0, "auto", "inflate", 0.2, 0.15, True)
-@example(_lines, 1, (1, 64), 0.05, 1.0, 32, 0, "auto", "extrude", 2, 1, True)
+@example(generated.noise, 1, (1, 1), 0.75, 0.15, 160, 0, "auto", "inflate", 0.2, 0.15, True)
+@example(generated.lines, 1, (1, 64), 0.05, 1.0, 32, 0, "auto", "extrude", 2, 1, True)
 def test_every_outline_becomes_a_closed_oriented_textured_manifold(
-    outline: Callable[[np.random.Generator, int, int], shapes.Mask],
+    outline: generated.Outline,
     seed: int,
     size: tuple[int, int],
     thickness: float,
@@ -134,31 +90,18 @@ def test_every_outline_becomes_a_closed_oriented_textured_manifold(
     assert not shapes.manifold_faults(shape.quads)
     assert shapes.signed_volume(shape.positions, shape.quads) > 0
     assert_well_formed(shape)
+    assert_within_its_tile(shape)
     if target_faces:
         assert len(shape.quads) <= target_faces
 
 
-def assert_well_formed(shape: Shape) -> None:
-    """What holds for every shape besides its topology."""
-    assert (shape.positions.dtype, shape.quads.dtype) == (np.float32, np.int32)
-    assert (shape.uvs.dtype, shape.texture.dtype) == (np.float32, np.uint8)
-    assert np.isfinite(shape.positions).all()
-    low, high = shape.positions.min(axis=0), shape.positions.max(axis=0)
-    assert (high - low).max() == pytest.approx(1, abs=1e-6)
-    assert low[1] == 0
-    assert (low + high)[[0, 2]] == pytest.approx([0, 0], abs=1e-6)
-    assert shape.uvs.shape == (*shape.quads.shape, 2)
-    assert shape.texture.shape[2] == 3
-    # Each face stays half a texel within one of the two tiles, front or back.
-    rows, columns = shape.texture.shape[0], shape.texture.shape[1] // 2
-    texels = shape.uvs * np.float32([2 * columns, rows])
-    tile = np.floor(texels[:, :1, 0] / columns)
-    inside = texels[..., 0] - tile * columns
-    slack = 1e-3
-    assert inside.min() >= 0.5 - slack
-    assert inside.max() <= columns - 0.5 + slack
-    assert texels[..., 1].min() >= 0.5 - slack
-    assert texels[..., 1].max() <= rows - 0.5 + slack
+def assert_within_its_tile(shape: Shape) -> None:
+    """Each face stays half a texel within one of the two tiles, front or back."""
+    columns = shape.texture.shape[1] // 2
+    column = shape.uvs[..., 0] * np.float32(2 * columns)
+    within = column - np.floor(column[:, :1] / columns) * columns
+    assert within.min() >= 0.5 - generated.SLACK
+    assert within.max() <= columns - 0.5 + generated.SLACK
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))
@@ -191,18 +134,6 @@ def test_repaired_columns_only_grow_and_have_no_diagonal_contact(seed: int, high
 
 
 # --- known shapes ----------------------------------------------------------------------------------------------------
-
-
-def overlap(shape: Shape, solid: Callable[[np.ndarray], np.ndarray], half_size: tuple[float, float, float]) -> float:
-    """Intersection over union with ``solid``, a predicate on points whose outline spans twice ``half_size``,
-    centred."""
-    scale = 2 * max(half_size[:2]) / np.ptp(shape.positions[:, :2], axis=0).max()
-    positions = shape.positions * scale - [0, half_size[1], 0]
-    reach = np.maximum(half_size, np.abs(positions).max(axis=0)) * 1.01
-    axes = [np.linspace(-r, r, n, endpoint=False) + r / n for r, n in zip(reach, (32, 32, 64), strict=True)]
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) + 1e-5
-    ours, theirs = shapes.filled(positions, shape.quads, points), solid(points)
-    return float((ours & theirs).sum() / (ours | theirs).sum())
 
 
 def test_a_disc_becomes_an_exact_ellipsoid_and_overlaps_the_sphere() -> None:
@@ -343,31 +274,6 @@ def test_the_picture_of_the_back_is_on_the_back_and_the_right_way_round() -> Non
 # --- texture ---------------------------------------------------------------------------------------------------------
 
 
-def sampled_texels(shape: Shape) -> np.ndarray:
-    """All texels (n, 3) that bilinear filtering reads at the corners, middles and edges of the faces."""
-    corners = shape.uvs.astype(np.float64)
-    following = np.roll(corners, -1, axis=1)
-    places = np.concatenate([corners, (corners + following) / 2, corners.mean(axis=1, keepdims=True)], axis=1).reshape(
-        -1, 2
-    )
-    rows, columns = shape.texture.shape[:2]
-    index = np.floor(places * [columns, rows] - 0.5 + 1e-9).astype(int)
-    texels = [
-        shape.texture[np.clip(index[:, 1] + down, 0, rows - 1), np.clip(index[:, 0] + right, 0, columns - 1)]
-        for down in (0, 1)
-        for right in (0, 1)
-    ]
-    return np.concatenate(texels).astype(int)
-
-
-def antialiased(picture: shapes.Picture, factor: int) -> shapes.Picture:
-    """Shrunk, so that the pixels at the outline mix subject and background."""
-    rows, columns = picture.shape[0] // factor, picture.shape[1] // factor
-    blocks = picture.reshape(rows, factor, columns, factor, 4)
-    result: shapes.Picture = blocks.mean(axis=(1, 3)).astype(np.uint8)
-    return result
-
-
 OBJECTS = {
     "disc": shapes.disc(1200, 0.4),
     "ring": shapes.ring(1200, 0.3, 0.1),
@@ -485,22 +391,30 @@ def test_an_array_that_is_no_picture_is_refused(shape: tuple[int, ...]) -> None:
 # --- how it runs -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("sides", [["front"], ["front", "left"]])
 @pytest.mark.parametrize("target_faces", [0, 5000])
-def test_progress_never_goes_back_and_ends_at_one(target_faces: int) -> None:
+def test_progress_never_goes_back_and_ends_at_one(target_faces: int, sides: list[str]) -> None:
     seen: list[float] = []
     generator.generate(
-        Views(shapes.cutout(shapes.disc(300, 0.4))),
+        Views(**dict.fromkeys(sides, shapes.cutout(shapes.disc(300, 0.4)))),
         Settings(target_faces=target_faces),
         lambda share, what: seen.append(share),
     )
     assert seen == sorted(seen)
     assert (seen[0], seen[-1]) == (0, 1)
-    assert len(seen) > 10
+    assert len(seen) > 10 * len(sides)
 
 
-def test_progress_can_stop_the_work_at_every_call() -> None:
-    picture = shapes.opaque(shapes.disc(64, 0.4), behind=(255, 255, 255))
-    calls = 0
+CUT_OUT, BEFORE_WHITE = shapes.cutout(shapes.disc(64, 0.4)), shapes.opaque(shapes.disc(64, 0.4), behind=(255, 255, 255))
+
+
+@pytest.mark.parametrize(
+    ("views", "most"),
+    [(Views(CUT_OUT), 10**9), (Views(BEFORE_WHITE), 11), (Views(CUT_OUT, back=CUT_OUT, left=CUT_OUT), 10**9)],
+    ids=["one side", "one side before a background", "several"],
+)
+def test_progress_can_stop_the_work_at_every_call(views: Views, most: int) -> None:
+    calls, stop_at = 0, 0
 
     def count(share: float, what: str) -> None:
         nonlocal calls
@@ -508,15 +422,16 @@ def test_progress_can_stop_the_work_at_every_call() -> None:
         if calls == stop_at:
             raise KeyboardInterrupt(what)
 
-    for stop_at in range(1, 12):
+    generator.generate(views, Settings(resolution=32), count)
+    for stop_at in range(1, min(calls, most) + 1):
         calls = 0
         with pytest.raises(KeyboardInterrupt):
-            generator.generate(Views(picture), Settings(resolution=32), count)
+            generator.generate(views, Settings(resolution=32), count)
         assert calls == stop_at
 
 
 DIGEST = """
-import hashlib, sys
+import hashlib
 import numpy as np
 from blender_image_to_3d.offline_shape import generator
 from tests import shapes
@@ -524,11 +439,13 @@ digest = hashlib.sha256()
 picture = shapes.opaque(shapes.ring(300, 0.3, 0.1), behind=(240, 240, 240))
 noise = np.random.default_rng(0).integers(-3, 4, (300, 300, 3))
 picture[..., :3] = np.clip(picture[..., :3].astype(int) + noise, 0, 255)
+front, left = shapes.cutout(shapes.ring(300, 0.3, 0.1)), shapes.cutout(shapes.disc(300, 0.3))
+front[..., :3] = picture[..., :3]
 for target in (0, 4000):
-    views, settings = generator.Views(picture), generator.Settings(target_faces=target)
-    shape = generator.generate(views, settings, lambda share, what: None)
-    for array in (shape.positions, shape.quads, shape.uvs, shape.texture):
-        digest.update(np.ascontiguousarray(array).tobytes())
+    for views in (generator.Views(picture), generator.Views(front, left=left)):
+        shape = generator.generate(views, generator.Settings(target_faces=target), lambda share, what: None)
+        for array in (shape.positions, shape.quads, shape.uvs, shape.texture):
+            digest.update(np.ascontiguousarray(array).tobytes())
 print(digest.hexdigest())
 """
 
@@ -556,12 +473,13 @@ def test_the_picture_is_not_changed() -> None:
     assert (picture == before).all()
 
 
-def test_memory_stays_below_200_mb_for_a_picture_of_a_megapixel() -> None:
+@pytest.mark.parametrize(("sides", "most"), [(["front"], 200e6), (["front", "left", "back"], 300e6)])
+def test_memory_stays_below_200_or_300_mb_for_pictures_of_a_megapixel(sides: list[str], most: float) -> None:
     picture = shapes.cutout(shapes.disc(1024, 0.45))
     tracemalloc.start()
     try:
-        make(picture)
+        generator.generate(Views(**dict.fromkeys(sides, picture)), Settings(), lambda share, what: None)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 200e6
+    assert peak < most

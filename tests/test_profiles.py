@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
@@ -13,24 +11,11 @@ from blender_image_to_3d.offline_shape import distance, generator, grid, mask, s
 from blender_image_to_3d.offline_shape.generator import Settings, Shape, Views
 
 from . import shapes
-
-Solid = Callable[[np.ndarray], np.ndarray]
+from .generated import Solid, overlap
 
 
 def make(outline: shapes.Mask, **chosen: object) -> Shape:
     return generator.generate(Views(shapes.cutout(outline)), Settings(**chosen), lambda share, what: None)  # type: ignore[arg-type]
-
-
-def overlap(shape: Shape, solid: Solid, half_size: tuple[float, float, float]) -> float:
-    """Intersection over union with ``solid``, whose outline spans twice ``half_size``, centred."""
-    scale = 2 * max(half_size[:2]) / np.ptp(shape.positions[:, :2], axis=0).max()
-    positions = shape.positions * scale
-    positions -= (positions.max(axis=0) + positions.min(axis=0)) / 2
-    reach = np.maximum(half_size, np.abs(positions).max(axis=0)) * 1.01
-    axes = [np.linspace(-r, r, n, endpoint=False) + r / n for r, n in zip(reach, (32, 32, 64), strict=True)]
-    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) + 1e-5
-    ours, theirs = shapes.filled(positions, shape.quads, points), solid(points)
-    return float((ours & theirs).sum() / (ours | theirs).sum())
 
 
 def cone(size: int = 512) -> shapes.Mask:
