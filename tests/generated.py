@@ -92,8 +92,7 @@ def overlap(shape: Shape, solid: Solid, half_size: tuple[float, float, float]) -
     reach = np.maximum(half_size, np.abs(positions).max(axis=0)) * 1.01
     axes = [np.linspace(-r, r, n, endpoint=False) + r / n for r, n in zip(reach, (32, 32, 64), strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3) + 1e-5
-    ours, theirs = shapes.filled(positions, shape.quads, points), solid(points)
-    return float((ours & theirs).sum() / (ours | theirs).sum())
+    return shapes.iou(shapes.filled(positions, shape.quads, points), solid(points))
 
 
 def sampled_texels(shape: Shape) -> np.ndarray:

@@ -46,6 +46,11 @@ def ring(size: int, radius: float, tube: float) -> Mask:
     return result
 
 
+def iou(a: Mask, b: Mask) -> float:
+    """Intersection over union."""
+    return float((a & b).sum() / (a | b).sum())
+
+
 def manifold_faults(quads: NDArray[np.integer[Any]]) -> Counter[str]:
     """What keeps a mesh of quads from being a closed, oriented manifold; empty if nothing does."""
     faults: Counter[str] = Counter()

@@ -21,10 +21,6 @@ def covered(picture: shapes.Picture, source: str = "auto") -> shapes.Mask:
     return result
 
 
-def shared(a: shapes.Mask, b: shapes.Mask) -> float:
-    return float((a & b).sum() / (a | b).sum())
-
-
 def test_the_mask_is_the_alpha_channel_where_it_is_used() -> None:
     disc = shapes.disc(200, 0.3)
     assert (covered(shapes.cutout(disc)) == disc).all()
@@ -36,13 +32,13 @@ def test_the_mask_is_what_differs_from_a_plain_background_even_if_lit_unevenly_a
     y, x = np.mgrid[-1:1:300j, -1:1:300j]
     noise = np.random.default_rng(0).normal(0, 2, picture.shape)
     picture[..., :3] = (picture * (1 - 0.1 * y - 0.1 * x**2)[..., None] + noise)[..., :3].clip(0, 255)
-    assert shared(covered(picture.astype(np.uint8)), disc) > 0.97
+    assert shapes.iou(covered(picture.astype(np.uint8)), disc) > 0.97
 
 
 def test_a_subject_that_touches_the_frame_is_found() -> None:
     for radius, height in ((0.3, 0.85), (0.4, 0.9), (0.55, 1.0)):
         disc = shapes.disc(300, radius, (0.5, height))
-        assert shared(covered(shapes.opaque(disc, behind=(250, 250, 250))), disc) > 0.98
+        assert shapes.iou(covered(shapes.opaque(disc, behind=(250, 250, 250))), disc) > 0.98
 
 
 def test_a_small_subject_is_looked_at_closely() -> None:
@@ -159,7 +155,7 @@ def lit_wall() -> np.ndarray:
 def test_a_photographed_subject_is_found_before_any_background(background: str, least: float) -> None:
     flat = {"white": np.full((512, 512, 3), 255.0), "lit wall": lit_wall()}
     picture, truth = bear_before(flat[background] if background in flat else texture(background))
-    assert shared(covered(picture), truth) > least
+    assert shapes.iou(covered(picture), truth) > least
 
 
 def test_refining_moves_the_outline_onto_the_edge_of_the_picture() -> None:
@@ -168,8 +164,8 @@ def test_refining_moves_the_outline_onto_the_edge_of_the_picture() -> None:
     noise = np.random.default_rng(0).integers(-8, 9, (400, 400, 3))
     picture[..., :3] = picture[..., :3] + noise
     shifted = shapes.disc(400, 0.3, (0.505, 0.495)).astype(np.float32)
-    assert shared(shifted >= mask.INSIDE, disc) < 0.975
-    assert shared(refine.to_edges(shifted, picture, lambda: None) >= mask.INSIDE, disc) > 0.985
+    assert shapes.iou(shifted >= mask.INSIDE, disc) < 0.975
+    assert shapes.iou(refine.to_edges(shifted, picture, lambda: None) >= mask.INSIDE, disc) > 0.985
 
 
 def test_refining_leaves_a_mask_as_it_is_where_the_picture_has_no_edge() -> None:

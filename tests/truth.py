@@ -63,8 +63,7 @@ class Truth:
         ours = self.fitted(positions)
         reach = np.maximum(np.abs(ours).max(axis=0), self.size / 2) * 1.001
         points = _jittered_grid(reach)
-        inside, expected = shapes.filled(ours, quads, points), shapes.filled(self.vertices, self.quads, points)
-        return float((inside & expected).sum() / (inside | expected).sum())
+        return shapes.iou(shapes.filled(ours, quads, points), shapes.filled(self.vertices, self.quads, points))
 
     def chamfer(self, positions: NDArray[Any], quads: NDArray[Any]) -> float:
         """Mean distance between the surfaces, of both directions, in percent of the longest side."""
