@@ -626,6 +626,27 @@ def test_the_request_that_was_journalled_is_the_request_that_was_sent(
     assert service.complaints() == []
 
 
+HEADERS = {
+    *("host", "connection", "user-agent", "accept-encoding", "content-type", "content-length", "range", "if-range"),
+    *("authorization", "api-key"),
+}
+"""All that stands in the head of a request."""
+
+
+@pytest.mark.parametrize("provider", ONLINE)
+@pytest.mark.usefixtures("quick")
+def test_a_service_does_not_learn_who_asks_and_what_the_picture_is_called(
+    user: User, cup: Path, service: Service, provider: str
+) -> None:
+    picture = cup.rename(cup.with_name("aunt Klara's cup.png"))
+    assert work(service, new_job(user, service, picture)).state == "ready"
+    for seen in [*service.server.seen, *service.results.seen]:
+        said = f"{seen.method} {seen.path} {seen.headers} ".encode() + seen.body
+        assert b"Klara" not in said and user.home.name.encode() not in said
+        assert seen.headers.keys() <= HEADERS
+        assert seen.headers["user-agent"] == "blender-image-to-3d", "neither version nor system"
+
+
 @pytest.mark.parametrize("provider", OFFLINE)
 def test_offline_nothing_is_sent_and_the_journal_has_what_was_used(user: User, cup: Path, provider: str) -> None:
     assert user.run("generate", cup, "--provider", provider).status == 0
