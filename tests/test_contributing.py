@@ -28,11 +28,15 @@ EXAMPLE = ("--provider", "example_3d")
 
 
 def files() -> dict[str, str]:
-    """The files of the example, by their paths, each from all its blocks."""
+    """The files of the example, by their paths, each from all its blocks, with the blank lines that belong between."""
     found: dict[str, str] = {}
     for path, code in re.findall(r"^```python (\S+)\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.M | re.S):
-        found[path] = found.get(path, "") + code
+        found[path] = _joined(found.get(path, ""), code)
     return found
+
+
+def _joined(before: str, code: str) -> str:
+    return f"{before}{chr(10) * (1 if code.startswith(' ') else 2)}{code}" if before else code
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +48,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "tests", folder / "tests", ignore=without)
     shutil.copy(ROOT / "pyproject.toml", folder)
     for path, code in files().items():
-        with (folder / path).open("a", encoding="utf-8") as file:
-            file.write(code)
+        before = (folder / path).read_text(encoding="utf-8") if path == ENTRY else ""
+        (folder / path).write_text(_joined(before, code), encoding="utf-8")
     return folder
 
 
@@ -119,7 +123,7 @@ def test_it_is_listed_explained_and_checked(contributor: User, service: Any) -> 
     (facts,) = answer.lines
     assert [each["name"] for each in facts["options"]] == ["detail", "texture"]
     said = contributor.run("providers", "example_3d").output
-    assert "Example 3D" in said and "1 to 5 (default 3)" in said and "https://example-3d.com/keys" in said
+    assert "Example 3D" in said and "1 to 5 (default 3)" in said and "https://3d.example/keys" in said
     checked = contributor.run("providers", "example_3d", "--check")
     assert checked.status == 0 and "1,200 credits" in checked.output
     assert service.count("POST") == 0
@@ -146,6 +150,21 @@ def test_what_every_provider_is_asked_this_one_passes(
     assert int(passed) >= least
 
 
-def test_the_guide_names_only_scripts_that_are_there() -> None:
-    named = set(re.findall(r"scripts/(\w+)", GUIDE.read_text(encoding="utf-8")))
-    assert named and not [name for name in named if not (ROOT / "scripts" / name).is_file()]
+# What the page says besides.
+
+
+def test_the_guide_names_only_what_is_there() -> None:
+    text = GUIDE.read_text(encoding="utf-8")
+    named = {*re.findall(r"\b(scripts/\w+)", text), *re.findall(rf"`((?:tests|{PACKAGE})/[\w./]*)`", text)}
+    assert {"scripts/check", "scripts/test", "tests/services.py"} <= named
+    assert not [path for path in named - files().keys() if not (ROOT / path).exists()]
+    providers = set(re.findall(r"`(\w+\.py)`\)", text))
+    assert not [name for name in providers if not (ROOT / PACKAGE / "providers" / name).is_file()]
+
+
+def test_the_guide_names_the_suites_that_there_are() -> None:
+    command = [sys.executable, ROOT / "scripts" / "test", "--only", "none"]
+    said = subprocess.run(command, capture_output=True, text=True).stderr.partition("choose from")[2]
+    suites = set(re.findall(r"[\w.-]*\d", said))
+    rows = re.findall(r"^\| (`.*?) \| `tests/", GUIDE.read_text(encoding="utf-8"), re.M)
+    assert suites and suites == {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
