@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -69,16 +68,14 @@ def source_date(files: list[Path]) -> int:
     return max(int(path.stat().st_mtime) for path in files)
 
 
-def warn_of_changes(*, of_uncommitted: bool) -> None:
-    """Say which files stay out because git does not know them, and, if asked, which are not as in the commit."""
-    if not _is_checkout():
-        return
-    for line in _git("status", "--porcelain", "--untracked-files=all", "--", *SOURCES).splitlines():
-        state, name = line[:2], line[3:]
-        if state == "??":
-            print(f"!! left out, because git does not track it: {name}", file=sys.stderr)
-        elif of_uncommitted:
-            print(f"!! not as in the commit: {name}", file=sys.stderr)
+def untracked() -> list[str]:
+    """Return the files that look like the extension's and stay out, because git does not track them."""
+    return [name for state, name in _status() if state == "??"]
+
+
+def uncommitted() -> list[str]:
+    """Return the files that go in, or are missing, and are not as in the commit."""
+    return [name for state, name in _status() if state != "??"]
 
 
 def _manifest(platform: str | None, wheels: list[Path]) -> str:
@@ -87,6 +84,14 @@ def _manifest(platform: str | None, wheels: list[Path]) -> str:
     lines += ["wheels = [", *(f'    "./wheels/{wheel.name}",' for wheel in wheels), "]"]
     head, permissions, tail = (ROOT / MANIFEST).read_text(encoding="utf-8").partition("[permissions]")
     return head + "\n".join(lines) + "\n\n" + permissions + tail
+
+
+def _status() -> list[tuple[str, str]]:
+    """Return the state, in git's two letters, and the name of every file that differs from the commit."""
+    if not _is_checkout():
+        return []
+    lines = _git("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", *SOURCES).split("\0")
+    return [(line[:2], line[3:]) for line in lines if line]
 
 
 def _is_checkout() -> bool:
