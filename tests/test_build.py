@@ -9,18 +9,15 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import importlib
-import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -28,6 +25,7 @@ from packaging import tags
 from packaging.utils import parse_wheel_filename
 
 from .conftest import PACKAGE, ROOT
+from .trees import Tree, committed
 
 DISTRIBUTIONS = {"annotated-types", "pydantic", "pydantic-core", "typing-extensions", "typing-inspection"}
 # The oldest systems that Blender 4.2 runs on, as pip calls them: Linux with glibc 2.28, macOS 11.2, Windows 8.1.
@@ -177,63 +175,6 @@ def test_the_manifest_says_what_blender_and_its_users_need(archives: dict[str, z
     assert read["license"] == ["SPDX:GPL-3.0-or-later", "SPDX:Apache-2.0"]
     assert "GNU GENERAL PUBLIC LICENSE" in archives[which].read("LICENSE").decode()
     assert "Apache License" in archives[which].read("offline_shape/u2netp/LICENSE").decode()
-
-
-@dataclass(frozen=True)
-class Tree:
-    """The project in another folder, with the wheels that are here."""
-
-    folder: Path
-
-    def git(self, *words: str) -> None:
-        identity = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
-        environment = {**os.environ, "GIT_COMMITTER_DATE": "2026-11-21T12:00:00+0000"}
-        subprocess.run(["git", *identity, *words], cwd=self.folder, env=environment, check=True)
-
-    def build(self, **environment: str) -> str:
-        """Write the zip for Linux, and return its SHA-256."""
-        self._run("write_archive(Path('built.zip'), 'linux-x64', wheels_for('linux-x64'))", environment)
-        return hashlib.sha256((self.folder / "built.zip").read_bytes()).hexdigest()
-
-    def changes(self) -> tuple[list[str], list[str]]:
-        """Return what is not tracked, and what is not committed."""
-        untracked, uncommitted = json.loads(self._run("print(json.dumps([untracked(), uncommitted()]))"))
-        return untracked, uncommitted
-
-    def names(self) -> set[str]:
-        with zipfile.ZipFile(self.folder / "built.zip") as archive:
-            return set(archive.namelist())
-
-    def _run(self, line: str, environment: Mapping[str, str] = MappingProxyType({})) -> str:
-        code = "import json, sys; from pathlib import Path; sys.path.insert(0, 'scripts')\n"
-        code += f"from extension_wheels import *; from extension_zip import *\n{line}\n"
-        command = [sys.executable, "-c", code]
-        done = subprocess.run(
-            command, cwd=self.folder, env={**os.environ, **environment}, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-
-def committed(folder: Path, *, umask: int = 0o022) -> Tree:
-    """A repository of its own with the project as it is now, committed once."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode:
-        pytest.skip(f"needs a checkout: {listed.stderr.strip()}")
-    previous = os.umask(umask)
-    try:
-        for name in filter(None, listed.stdout.split("\0")):
-            if (ROOT / name).is_file():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(ROOT / name, folder / name)
-    finally:
-        os.umask(previous)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
-    tree = Tree(folder)
-    tree.git("init", "--quiet")
-    tree.git("add", "--all")
-    tree.git("commit", "--quiet", "--message=All of it")
-    return tree
 
 
 @pytest.fixture
