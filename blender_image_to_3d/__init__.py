@@ -15,7 +15,8 @@
     request        from what a user says to a checked request; output: from a result to the file that was asked for
     orders         from a request to its job, so that nothing is bought twice; Blender starts it with a click
     worker         one job, from queued to result on disk; bootstrap starts it in a Python of its own
-    runner         starts, watches, stops and resumes workers; batch works through many pictures
+    runner         starts, watches, stops and resumes workers
+    batch          works through many pictures, or through one machine's share of them; report says what became of each
     accounts       asks a service whether a key is good, and what is left; a program as well
     cli            the same words in a shell and in Blender
     blender/       the only part that imports bpy

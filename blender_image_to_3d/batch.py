@@ -186,8 +186,10 @@ class Batch:
 
     def _kept(self, item: Item, draft: Draft) -> Outcome:
         """Say of an output that exists whether it is what is asked for."""
-        is_same = self._index.find(draft.request.fingerprint) is not None
-        if is_same or not self._index.knows(draft.request.views[View.FRONT]):
+        found = self._index.find(draft.request.fingerprint)
+        if found is not None:
+            return Outcome(item, found.load(), was_there=True)  # what it cost belongs in every report
+        if not self._index.knows(draft.request.views[View.FRONT]):
             return Outcome(item, was_there=True)
         hint = "Add --overwrite, or choose another folder."
         problem = StorageError(f'"{item.output}" was made with other options, and is kept.', hint=hint)

@@ -188,11 +188,13 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from . import output, providers, runner
     from .batch import LIBRARY_NAME, Batch, find_pictures, plan
     from .library import Library
+    from .report import Report
 
     info = providers.info(options.provider)
     suffix = "." + options.format.lstrip(".").lower()
     output.check_format(Path("model" + suffix), result_formats=info.result_formats, exporter=host.exporter)
-    items = plan(find_pictures(options.source), options.output_dir, suffix)[: options.limit]
+    # Every chunk plans the whole batch: cup.jpg and cup.png get the same names wherever they are made.
+    items = plan(find_pictures(options.source), options.output_dir, suffix)[: options.limit][options.chunk]
     if options.report is not None and options.report.resolve() == options.source.resolve():
         raise StorageError(f'"{options.report}" is the list of the pictures.', hint="Name another file for --report.")
     if options.dry_run:
@@ -203,7 +205,8 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
             f'{present} of {len(items)} models are already in "{options.output_dir}", and are kept.',
             hint="Add --resume to make only what is missing, or --overwrite.",
         )
-    runner.check_access(info, host.around())
+    if items:
+        runner.check_access(info, host.around())
     try:
         options.output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -219,8 +222,10 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
         again=options.again,
         take_over=options.take_over,
     )
-    with _report(options.report) as write:
-        return _run_batch(batch, items, write, say)
+    if options.report is None:
+        return _run_batch(batch, items, lambda facts: None, say)
+    with Report(options.report, [str(item.picture) for item in items]) as report:
+        return _run_batch(batch, items, report.write, say)
 
 
 def _run_batch(batch: Batch, items: Sequence[Item], write: Callable[[dict[str, Any]], None], say: _Say) -> int:
@@ -278,25 +283,6 @@ def _dry_run(options: argparse.Namespace, items: Sequence[Item], say: _Say) -> i
             exists=item.output.exists(),
         )
     return 0
-
-
-@contextmanager
-def _report(path: Path | None) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Give a function that writes one line of the report at once."""
-    if path is None:
-        yield lambda facts: None
-        return
-    try:
-        file = path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f'The report "{path}" cannot be written: {system.explain(error)}.') from error
-    with file:
-
-        def write(facts: dict[str, Any]) -> None:
-            file.write(json.dumps(facts) + "\n")
-            file.flush()
-
-        yield write
 
 
 def _outcome_facts(outcome: Outcome) -> dict[str, Any]:
@@ -547,10 +533,22 @@ def _add_batch(commands: Any, arguments: Sequence[str]) -> None:
     command.add_argument("source", type=Path, metavar="FOLDER|LIST", help="a folder, or a file with a path a line")
     command.add_argument("--output-dir", type=Path, metavar="DIR", required=True, help="where the models go")
     command.add_argument("--jobs", type=_positive, default=1, metavar="N", help="how many at once (1)")
-    command.add_argument("--report", type=Path, metavar="FILE", help="a JSON line for every picture")
+    command.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="a JSON line for every picture; what the command did not come to keeps the line that it had",
+    )
     command.add_argument("--resume", action="store_true", help="make only what is missing")
     command.add_argument("--dry-run", action="store_true", help="only say what would be sent, and where")
-    command.add_argument("--limit", type=_positive, metavar="N", help="only the first N pictures")
+    command.add_argument("--limit", type=_positive, metavar="N", help="only the first N pictures of the whole batch")
+    command.add_argument(
+        "--chunk",
+        type=_chunk,
+        default=slice(None),
+        metavar="K/N",
+        help="only every N-th picture, from the K-th on: for N machines at once, with one output folder or several",
+    )
     command.add_argument("--format", default=DEFAULT_FORMAT, help="of the models (glb; in Blender also blend …)")
     command.add_argument(
         "--take-over", action="store_true", help="also jobs that a worker on another machine claims to work on"
@@ -632,6 +630,14 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a number from 1 on, not {text}")
     return int(text)
+
+
+def _chunk(text: str) -> slice:
+    """Return what "K/N" takes of a list: every N-th from the K-th on, counted from 1."""
+    number, _, total = text.partition("/")
+    if not (number.isdecimal() and total.isdecimal() and 1 <= int(number) <= int(total)):
+        raise argparse.ArgumentTypeError(f"must be K/N with K from 1 to N, such as 2/8, not {text}")
+    return slice(int(number) - 1, None, int(total))
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, str]:

@@ -74,7 +74,7 @@ def check_folder(folder: Path) -> None:
     probe = folder / f".image_to_3d-{os.getpid()}~"
     try:
         probe.write_bytes(b"")
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # in another container, a process of the same number may look, too
     except OSError as error:
         raise StorageError(f'Nothing can be written to "{folder}": {system.explain(error)}.') from error
 

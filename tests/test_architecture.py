@@ -17,6 +17,7 @@ FILES = sorted((ROOT / PACKAGE).rglob("*.py"))
 # Lowest first: a module may import from its own row and from those above it.
 LAYERS = (
     {"errors", "system", "settings"},
+    {"report"},
     {"offline_shape", "mesh", "pictures", "http"},
     {"models"},
     {"provider", "archives"},

@@ -258,3 +258,70 @@ def test_a_name_that_is_no_text_works(user: User, pictures: Path, out: Path) -> 
     answer = user.run("batch", pictures, "--output-dir", out)
     assert answer.status == 0, answer.errors
     assert len(models(out)) == 1
+
+
+def test_chunks_share_a_batch_and_agree_on_its_names(user: User, pictures: Path, out: Path, tmp_path: Path) -> None:
+    draw_disc(pictures / "cup 0.tga", (1, 2, 3))
+    words = ["batch", pictures, "--output-dir", out, "--resume", *PAID]
+    machines = [User(user.staged, tmp_path / f"machine {number}") for number in (1, 2)]
+    commands = []
+    for number, machine in enumerate(machines, start=1):
+        machine.home.mkdir()
+        chunk = ["--chunk", f"{number}/2", "--report", out / "reports" / f"chunk-{number}.jsonl"]
+        commands.append(machine.start(*words, *chunk))
+    answers = [command.communicate(timeout=90) for command in commands]
+    assert [command.returncode for command in commands] == [0, 0], answers
+    made = [[Path(line["output"]).name for line in report(out / "reports" / f"chunk-{k}.jsonl")] for k in (1, 2)]
+    assert made == [["cup 0.png.ply", "cup 1.ply", "cup 3.ply"], ["cup 0.tga.ply", "cup 2.ply", "cup 4.ply"]]
+    assert sorted(made[0] + made[1]) == [name for name in models(out) if name != "reports"]
+    assert [len(machine.sold) for machine in machines] == [3, 3]
+    answer = user.run(*words, "--report", out / "report.jsonl")
+    assert answer.status == 0 and not user.sold
+    lines = report(out / "report.jsonl")
+    assert {(line["state"], line["cost"]) for line in lines} == {("skipped", "0.05 USD")} and len(lines) == 6
+
+
+def test_a_chunk_knows_only_its_own_pictures(user: User, pictures: Path, out: Path) -> None:
+    words = ["batch", pictures, "--output-dir", out]
+    assert user.run(*words, "--limit", 1).status == 0
+    assert user.run(*words, "--chunk", "1/2", "--dry-run").output.count("->") == 6
+    assert user.run(*words, "--chunk", "1/2").status == 2, "one of its models is there"
+    assert user.run(*words, "--chunk", "2/2", "--limit", 2).status == 0
+    assert models(out) == ["cup 0.glb", "cup 1.glb"], "the limit is that of the whole batch"
+
+
+def test_a_chunk_without_pictures_is_done_at_once(user: User, pictures: Path, out: Path) -> None:
+    del user.environment["PAID_SERVICE_KEY"]
+    path = out / "reports" / "chunk.jsonl"
+    answer = user.run("batch", pictures, "--output-dir", out, *PAID, "--chunk", "9/9", "--report", path)
+    assert (answer.status, answer.output) == (0, "0 done, 0 were there, 0 failed\n"), answer.errors
+    assert path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("text", ["0/2", "3/2", "1/0", "2", "1/2/3", "-1/2", "a/b", "/", ""])
+def test_a_chunk_that_cannot_be_is_wrong_usage(user: User, pictures: Path, out: Path, text: str) -> None:
+    answer = user.run("batch", pictures, "--output-dir", out, f"--chunk={text}")
+    assert answer.status == 2 and "must be K/N with K from 1 to N" in answer.errors
+    assert len(answer.errors.splitlines()) == 1 and not out.exists()
+
+
+def test_a_batch_that_is_stopped_early_keeps_what_was_reported_before(
+    user: User, pictures: Path, out: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.jsonl"
+    words = ["batch", pictures, "--output-dir", out, "--report", path, *PAID]
+    assert user.run(*words).status == 0
+    before = report(path)
+    for model in ("cup 1.ply", "cup 3.ply"):
+        (out / model).unlink()
+    refused = user.run(*words, "--resume", *option(seed=5, fails="key"))
+    assert refused.status == 3
+    after = {Path(line["picture"]).name: line for line in report(path)}
+    assert after["cup 1.png"]["problem"]["kind"] == "KeyRefused"
+    assert len(after) == 5 and all(after[f"cup {number}.png"] == before[number] for number in (2, 3, 4))
+    assert sorted(each.name for each in tmp_path.iterdir() if "report" in each.name) == ["report.jsonl"]
+
+
+def test_a_report_may_go_where_no_file_is(user: User, pictures: Path, out: Path) -> None:
+    answer = user.run("batch", pictures, "--output-dir", out, "--limit", 1, "--json", "--report", "/dev/stdout")
+    assert answer.status == 0 and [line["state"] for line in answer.lines if "event" not in line] == ["done"]
