@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A model for every picture of a folder or a list. What exists is not made, and above all not bought, again."""
+"""A model for every picture of a folder or a list. What exists is not made, and above all not bought, again.
+
+Several machines may work in one output folder. Where two want the same job, one has it, and the other goes on with its
+other pictures; it delivers what the first one makes, or takes the job over when that machine gives no sign of life for
+a whole lease (see claims). Each makes its own chunk: where locks do not reach across a share, two machines that begin
+with the same picture in the same moment would make two jobs of it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import output, system
+from .claims import LEASE_SECONDS, Lease
 from .errors import AccountError, BadPicture, ImageTo3DError, JobBusy, OutcomeUnknown, StorageError
 from .library import JobFolder, JobIndex, Library
 from .models import Job, JobState, Problem, View
@@ -102,6 +109,24 @@ def plan(found: Sequence[Path], output_folder: Path, suffix: str) -> list[Item]:
 
 
 @dataclass
+class _Busy:
+    """A picture whose job somebody else has."""
+
+    item: Item
+    folder: JobFolder
+    lease: Lease
+
+    @property
+    def is_over(self) -> bool:
+        """There is something to do, or to say: the job is free, or only a person can free it."""
+        return self.lease.end() or not self.folder.is_claimed() or self.is_for_a_person
+
+    @property
+    def is_for_a_person(self) -> bool:
+        return self.lease.host is not None and not self.lease.ends_by_itself
+
+
+@dataclass
 class Batch:
     """Works through the items with several workers. `run` yields an outcome for each as soon as it is known."""
 
@@ -113,8 +138,14 @@ class Batch:
     overwrite: bool = False
     again: bool = False
     take_over: bool = False
+    lease_seconds: float = LEASE_SECONDS
+    on_wait: Callable[[Item, str], None] = lambda item, host: None
+    """Called once nothing else is left to do, for each picture that a machine of this name works on."""
+
     _waiting_for: dict[JobFolder, list[tuple[Item, float]]] = field(default_factory=dict)
-    _busy_elsewhere: deque[Item] = field(default_factory=deque)
+    _busy: deque[_Busy] = field(default_factory=deque)
+
+    _said: set[tuple[Item, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         # Even --again does not drop what is under way: its result is paid for, and only has to be fetched.
@@ -130,15 +161,21 @@ class Batch:
         waiting = deque(items)
         stopped_by: Problem | None = None
         look_again = 0.0
-        while self._waiting_for or (stopped_by is None and (waiting or self._busy_elsewhere)):
+        while self._waiting_for or (stopped_by is None and (waiting or self._busy)):
             while waiting and stopped_by is None and len(self._waiting_for) < self.jobs_at_once:
                 yield from self._begin(waiting.popleft())
             for outcome in self._step():
                 stopped_by = stopped_by or _reason_to_stop(outcome)
                 yield outcome
-            if self._busy_elsewhere and time.monotonic() > look_again:
+            if self._busy and time.monotonic() > look_again:
                 look_again = time.monotonic() + _LOOK_AGAIN_SECONDS
-                waiting.append(self._busy_elsewhere.popleft())
+                busy = self._busy.popleft()
+                if busy.is_over:
+                    waiting.append(busy.item)
+                else:
+                    self._busy.append(busy)
+                    if not waiting and not self._waiting_for:
+                        self._say_that_we_wait(busy)
             time.sleep(STEP_SECONDS)
         if stopped_by is not None:
             raise stopped_by.error()
@@ -168,10 +205,11 @@ class Batch:
                 self.runner.start(folder)
             self._waiting_for.setdefault(folder, []).append((item, started))
         except JobBusy as error:
-            if folder is None or folder.is_claimed_elsewhere():
+            busy = None if folder is None else self._busy_with(item, folder)
+            if busy is None or busy.is_for_a_person:
                 yield Outcome(item, problem=Problem.of(error))
             else:
-                self._busy_elsewhere.append(item)
+                self._busy.append(busy)
         except ImageTo3DError as error:
             yield Outcome(item, problem=Problem.of(error))
 
@@ -201,10 +239,18 @@ class Batch:
                 continue
             items = self._waiting_for.pop(news.folder)
             if not news.job.state.is_final and news.folder.is_claimed():  # another command was quicker
-                self._busy_elsewhere += [item for item, _ in items]
+                self._busy += [self._busy_with(item, news.folder) for item, _ in items]
                 continue
             for item, started in items:
                 yield self._delivered(item, news.folder, news.job, started)
+
+    def _busy_with(self, item: Item, folder: JobFolder) -> _Busy:
+        return _Busy(item, folder, Lease(folder.path, self.lease_seconds))
+
+    def _say_that_we_wait(self, busy: _Busy) -> None:
+        if busy.lease.host is not None and (busy.item, busy.lease.host) not in self._said:
+            self._said.add((busy.item, busy.lease.host))
+            self.on_wait(busy.item, busy.lease.host)
 
     def _delivered(self, item: Item, folder: JobFolder, job: Job, started: float) -> Outcome:
         problem = job.problem

@@ -205,6 +205,7 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
             f'{present} of {len(items)} models are already in "{options.output_dir}", and are kept.',
             hint="Add --resume to make only what is missing, or --overwrite.",
         )
+    runner.lease_seconds()
     if items:
         runner.check_access(info, host.around())
     try:
@@ -221,6 +222,8 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
         overwrite=options.overwrite,
         again=options.again,
         take_over=options.take_over,
+        lease_seconds=runner.lease_seconds(),
+        on_wait=lambda item, host: _say_that_it_waits(item, host, say),
     )
     if options.report is None:
         return _run_batch(batch, items, lambda facts: None, say)
@@ -246,6 +249,11 @@ def _run_batch(batch: Batch, items: Sequence[Item], write: Callable[[dict[str, A
         f"{done} done, {skipped} were there, {failed} failed", event="done", done=done, skipped=skipped, failed=failed
     )
     return 1 if failed else 0
+
+
+def _say_that_it_waits(item: Item, host: str, say: _Say) -> None:
+    say.event("waiting", picture=str(item.picture), machine=host)
+    say.note(f'{item.picture.name}: waiting for the machine "{host}" ...')
 
 
 def _say_outcome(outcome: Outcome, count: str, say: _Say) -> None:
@@ -528,7 +536,9 @@ def _add_batch(commands: Any, arguments: Sequence[str]) -> None:
         "batch",
         help="make a model for every picture of a folder",
         epilog=_epilog(arguments),
-        description="Make a model for every picture of a folder, or of a text file that lists them.",
+        description="Make a model for every picture of a folder, or of a text file that lists them. Several machines"
+        " may share an output folder: see --chunk. A job whose machine gives no sign of life for two minutes"
+        " (IMAGE_TO_3D_LEASE_SECONDS) is taken over, and nothing is bought twice.",
     )
     command.add_argument("source", type=Path, metavar="FOLDER|LIST", help="a folder, or a file with a path a line")
     command.add_argument("--output-dir", type=Path, metavar="DIR", required=True, help="where the models go")
@@ -551,7 +561,7 @@ def _add_batch(commands: Any, arguments: Sequence[str]) -> None:
     )
     command.add_argument("--format", default=DEFAULT_FORMAT, help="of the models (glb; in Blender also blend …)")
     command.add_argument(
-        "--take-over", action="store_true", help="also jobs that a worker on another machine claims to work on"
+        "--take-over", action="store_true", help="at once, also jobs that a worker on another machine claims"
     )
     _add_request(command)
     command.set_defaults(run=_batch)

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Job folders: create, load, list, replace job.json atomically, claim, delete.
+"""Job folders: create, load, list, replace job.json atomically, delete. Who may do that is in claims.
 
 LIBRARY/20261121-033458-cup-7f3a/
     job.json       the job; always whole, because it is only ever replaced
-    lock           locked by the worker that works on it; says which process on which machine
+    lock           locked by the worker that works on it; says which process on which machine, and that it lives
     stop           "cancel" or "pause": what somebody asks of that worker
     worker.log     what the worker did
     links.json     signed addresses of a result that was not fetched yet; only its owner can open it
     front.png …    the pictures as they were handed over
     thumbnail.png  the front picture in small, where no viewer reads what was handed over
-    result/        the model, known to be whole; finished.json beside it says what it cost
+    result/        the model, known to be whole; finished.json beside it says what it cost; result.…~ is on its way
     rejected/      what a service sold that is no model, or could not be made the result
 """
 
@@ -24,24 +24,21 @@ import shutil
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import JsonValue, ValidationError
 
-from . import system
-from .errors import InputError, JobBusy, StorageError
+from . import claims, system
+from .claims import LEASE_SECONDS, LOCK_PATIENCE_SECONDS, Claim
+from .errors import InputError, StorageError
 from .models import GenerationRequest, Job, Picture, View, now
-
-LOCK_PATIENCE_SECONDS = 2.0
-"""A starting worker tries this long for its lock: somebody may just be looking whether it is taken."""
 
 _LOCK_NAP_SECONDS = 0.02
 _DRAFT_PREFIX = ".new-"
 _DRAFT_MAX_AGE_SECONDS = 3600.0
-_MAX_CLAIM_BYTES = 1000
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,10 @@ class JobFolder:
     @property
     def result(self) -> Path:
         return self.path / "result"
+
+    def result_drafts(self) -> list[Path]:
+        """Return the folders of results that were on their way: every worker that came here has one of its own."""
+        return sorted(self.path.glob("result*~"))
 
     @property
     def thumbnail(self) -> Path:
@@ -84,14 +85,21 @@ class JobFolder:
                 hint=f"Its files are still in {self.path}.",
             ) from error
 
-    def save(self, job: Job, *, durable: bool = True) -> Job:
-        """Replace job.json. Only whoever holds the claim may do it.
+    def save(self, job: Job, *, claim: Claim | None = None, durable: bool = True) -> Job:
+        """Replace job.json.
+
+        claim: the caller's. Only whoever makes the job needs none.
 
         Raises:
+            JobBusy: another machine has taken the claim over; its job.json is still there.
             StorageError: the disk is full, or the folder cannot be written; the old job.json is still there.
         """
+        content = job.model_dump_json().encode()
         try:
-            system.write_atomically(self.path / "job.json", job.model_dump_json().encode(), durable=durable)
+            if claim is None:
+                system.write_atomically(self.path / "job.json", content, durable=durable)
+            else:
+                claim.write("job.json", content, durable=durable)
         except OSError as error:
             raise StorageError(f"{self.path} cannot be written: {system.explain(error)}.") from error
         return job
@@ -129,55 +137,34 @@ class JobFolder:
         """Return the files of the result, the model first."""
         return [self.result / each.file for each in job.results]
 
-    @contextmanager
-    def claim(self, *, patience_seconds: float = LOCK_PATIENCE_SECONDS, take_over: bool = False) -> Iterator[None]:
-        """Be the only one who works on this job; the system ends the claim if this process dies.
-
-        take_over: also if a process on another machine claims it. Locks do not reach across every network share, so
-        such a claim counts as alive until a person says that it is not.
-
-        Raises:
-            JobBusy: another process has it.
-            StorageError: the folder cannot be written.
-        """
-        with self._open_lock() as file:
-            deadline = time.monotonic() + patience_seconds
-            while not system.try_lock(file.fileno()):
-                if time.monotonic() >= deadline:
-                    raise JobBusy(f'Another worker is busy with "{self.id}".')
-                time.sleep(_LOCK_NAP_SECONDS)
-            claim = _read_claim(file)
-            if not take_over and _is_foreign(claim):
-                raise JobBusy(
-                    f'A worker on the machine "{claim["host"]}" is busy with "{self.id}".',
-                    hint="If that machine no longer works on it, say so with --take-over.",
-                )
-            _write_claim(file, {"pid": os.getpid(), "host": system.host_name()})
-            try:
-                yield
-            finally:
-                _write_claim(file, {})
-                system.unlock(file.fileno())
+    def claim(
+        self,
+        *,
+        patience_seconds: float = LOCK_PATIENCE_SECONDS,
+        take_over: bool = False,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> AbstractContextManager[Claim]:
+        """Be the only one who works on this job, as `claims.held` says. Raises `JobBusy`, `StorageError`."""
+        return claims.held(
+            self.path, patience_seconds=patience_seconds, take_over=take_over, lease_seconds=lease_seconds
+        )
 
     def is_claimed(self) -> bool:
         """Whether a worker has it, asked of the lock itself. For single jobs: it disturbs a worker that just starts."""
         try:
-            with self._open_lock() as file:
-                if not system.try_lock(file.fileno()):
-                    return True
-                system.unlock(file.fileno())
-                return _is_foreign(_read_claim(file))
+            return claims.is_locked(self.path)
         except StorageError:
             return False
 
     def is_claimed_elsewhere(self) -> bool:
         """Whether a worker on another machine claims it."""
-        return _is_foreign(self._claim())
+        said = claims.said_of(self.path)
+        return said is not None and said.is_foreign
 
     def seems_claimed(self) -> bool:
         """Whether a worker seems to have it, without touching the lock: for lists and for drawing."""
-        claim = self._claim()
-        return bool(claim) and (_is_foreign(claim) or system.process_exists(claim["pid"]))
+        said = claims.said_of(self.path)
+        return said is not None and (said.is_foreign or system.process_exists(said.pid))
 
     def ask_to(self, stop: str) -> None:
         """Ask the worker to "cancel" or to "pause".
@@ -220,21 +207,6 @@ class JobFolder:
             shutil.rmtree(system.long_path(self.path))
         except OSError as error:
             raise StorageError(f"{self.path} cannot be deleted: {system.explain(error)}.") from error
-
-    def _claim(self) -> dict[str, Any]:
-        """Return who says to work on it, without touching the lock."""
-        try:
-            with (self.path / "lock").open("rb") as file:
-                return _read_claim(file)
-        except OSError:
-            return {}
-
-    def _open_lock(self) -> IO[bytes]:
-        try:
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise StorageError(f"{self.path} cannot be written: {system.explain(error)}.") from error
-        return os.fdopen(descriptor, "r+b", buffering=0)
 
 
 class Usage(NamedTuple):
@@ -332,7 +304,7 @@ class Library:
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+            descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise StorageError(f"The library {self.root} cannot be written: {system.explain(error)}.") from error
         with os.fdopen(descriptor, "r+b"):
@@ -411,24 +383,3 @@ def slug(name: str, max_length: int = 24) -> str:
     """Return `name` as lower-case ASCII letters, digits and dashes, for file names everywhere."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", ascii_name)[:max_length].strip("-") or "model"
-
-
-def _read_claim(file: IO[bytes]) -> dict[str, Any]:
-    """Return who claims a job; nothing if nobody does, or if the writer died in the middle."""
-    file.seek(0)
-    try:
-        claim = json.loads(file.read(_MAX_CLAIM_BYTES) or b"{}")
-    except ValueError:
-        return {}
-    is_claim = isinstance(claim, dict) and isinstance(claim.get("pid"), int) and isinstance(claim.get("host"), str)
-    return claim if is_claim else {}
-
-
-def _write_claim(file: IO[bytes], claim: dict[str, Any]) -> None:
-    file.seek(0)
-    file.truncate()
-    file.write(json.dumps(claim).encode())
-
-
-def _is_foreign(claim: dict[str, Any]) -> bool:
-    return bool(claim) and claim["host"] != system.host_name()

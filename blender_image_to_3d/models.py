@@ -204,6 +204,7 @@ class Start(Model):
     key: str | None = None
     base_url: str | None = None
     patience_seconds: float | None = None
+    lease_seconds: float | None = None
     blender: str | None = None
     take_over: bool = False
 

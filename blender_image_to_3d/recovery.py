@@ -38,10 +38,10 @@ def recovered(job: Job, info: ProviderInfo, folder: JobFolder) -> Job:
 
 def _whole_result(folder: JobFolder) -> Finished | None:
     """Return what the provider said of a result that is whole, though nobody came to journal it."""
-    draft = folder.path / "result~"
-    if not folder.result.exists() and (finished := _finished(draft)) is not None:
-        system.replace(draft, folder.result)
-        return finished
+    for draft in folder.result_drafts():
+        if not folder.result.exists() and (finished := _finished(draft)) is not None:
+            system.replace(draft, folder.result)
+            return finished
     return _finished(folder.result)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from . import orders, providers, system
+from .claims import LEASE_SECONDS, Lease
 from .errors import (
     BadOption,
     Cancelled,
@@ -214,6 +215,7 @@ class Runner:
             key=key_of(info),
             base_url=base_url_of(info),
             patience_seconds=patience_of(info),
+            lease_seconds=lease_seconds(),
             blender=self.around.blender,
             take_over=self._take_over,
         )
@@ -231,8 +233,8 @@ def settled(folder: JobFolder) -> Job:
     if job.state.is_final:
         return job
     try:
-        with folder.claim(patience_seconds=0):
-            return folder.save(recovered(folder.load(), _info(folder), folder))
+        with folder.claim(patience_seconds=0) as claim:
+            return folder.save(recovered(folder.load(), _info(folder), folder), claim=claim)
     except JobBusy:
         return job
 
@@ -249,10 +251,10 @@ def reopen(folder: JobFolder, *, again: bool = False, take_over: bool = False) -
     """
     if (job := folder.load()).state.has_result:
         return job
-    with folder.claim(patience_seconds=0, take_over=take_over):
+    with folder.claim(patience_seconds=0, take_over=take_over) as claim:
         # Written down first: if it goes no further, everybody shall see why.
-        job = folder.save(recovered(folder.load(), _info(folder), folder))
-        return job if job.state.has_result else folder.save(_reopened(job, again=again))
+        job = folder.save(recovered(folder.load(), _info(folder), folder), claim=claim)
+        return job if job.state.has_result else folder.save(_reopened(job, again=again), claim=claim)
 
 
 def _reopened(job: Job, *, again: bool) -> Job:
@@ -305,13 +307,26 @@ def patience_of(info: ProviderInfo, environment: Mapping[str, str] = os.environ)
     Raises:
         BadOption: what the user says is not a number of seconds.
     """
-    text = environment.get("IMAGE_TO_3D_PATIENCE_SECONDS", "").strip()
+    return _seconds("IMAGE_TO_3D_PATIENCE_SECONDS", info.patience_seconds, environment)
+
+
+def lease_seconds(environment: Mapping[str, str] = os.environ) -> float:
+    """Return how long a claim of another machine counts without a sign of life; see claims.
+
+    Raises:
+        BadOption: what the user says is not a number of seconds.
+    """
+    return _seconds("IMAGE_TO_3D_LEASE_SECONDS", LEASE_SECONDS, environment)
+
+
+def _seconds(variable: str, usual: float, environment: Mapping[str, str]) -> float:
+    text = environment.get(variable, "").strip()
     try:
-        seconds = float(text) if text else info.patience_seconds
+        seconds = float(text) if text else usual
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < math.inf:
-        raise BadOption(f'IMAGE_TO_3D_PATIENCE_SECONDS is "{text}", and must be a number of seconds.')
+        raise BadOption(f'{variable} is "{text}", and must be a number of seconds.')
     return seconds
 
 
@@ -371,6 +386,7 @@ def generate(
     info = providers.info(draft.request.provider)
     check_access(info, around)
     patience_of(info)
+    lease_seconds()
     taken = orders.take(draft, library, again=again)
     if taken.doubt is not None:
         raise taken.doubt
@@ -413,17 +429,19 @@ def take_up(
     take_over: bool = False,
     on_news: Callable[[News], None] = lambda news: None,
 ) -> Job:
-    """As `reopen`, but where a worker on this machine is busy with the job, wait until it is done.
+    """As `reopen`, but where a worker is busy with the job, wait until it is done, or its lease is over.
 
     Raises:
-        JobBusy: a worker on another machine claims it.
+        JobBusy: a worker of an older version on another machine claims it.
         OutcomeUnknown: it may have been charged, and nobody said `again`.
+        BadOption: the user gave no usable lease.
     """
+    lease = Lease(folder.path, lease_seconds())
     while True:
         try:
             return reopen(folder, again=again, take_over=take_over)
         except JobBusy:
-            if folder.is_claimed_elsewhere():
+            if not lease.end() and lease.host is not None and not lease.ends_by_itself:
                 raise
         on_news(News(folder, folder.load(), has_ended=False))
         time.sleep(_FOLLOW_SECONDS)
@@ -471,9 +489,9 @@ def cancel_waiting(folder: JobFolder, *, take_over: bool = False) -> Job:
         JobBusy: a worker has it; it can be asked to stop (`JobFolder.ask_to`), and says so in its own time.
         StorageError: the job cannot be read or written.
     """
-    with folder.claim(patience_seconds=0, take_over=take_over):
+    with folder.claim(patience_seconds=0, take_over=take_over) as claim:
         folder.forget_stop_request()
-        return folder.save(_cancelled(recovered(folder.load(), _info(folder), folder)))
+        return folder.save(_cancelled(recovered(folder.load(), _info(folder), folder)), claim=claim)
 
 
 def _cancelled(job: Job) -> Job:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -112,7 +112,7 @@ def try_lock(descriptor: int) -> bool:
     try:
         # Not lockf: that one is lost as soon as any descriptor of the file is closed, a reader's too.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):  # the latter for files on a Windows share
         return False
     return True
 
@@ -212,16 +212,26 @@ def _without_broken_pipe_signal() -> Iterator[None]:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def write_atomically(path: Path, data: bytes, *, durable: bool = True, private: bool = False) -> None:
+def write_atomically(
+    path: Path,
+    data: bytes,
+    *,
+    durable: bool = True,
+    private: bool = False,
+    draft_name: str | None = None,
+    before_replacing: Callable[[], None] = lambda: None,
+) -> None:
     """Replace a file's content: readers see the old one or the new one, never a part.
 
     durable: also survive a power cut, at the price of one or a few milliseconds.
     private: only its owner can open it.
+    draft_name: where several may write, one of one's own.
+    before_replacing: what it raises keeps the old content.
 
     Raises:
         OSError: the folder is missing or read-only, or the disk is full; the old content is still there.
     """
-    draft = path.with_name(path.name + "~")
+    draft = path.with_name(draft_name or path.name + "~")
     try:
         if private:
             draft.unlink(missing_ok=True)
@@ -230,6 +240,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True, private: 
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
+        before_replacing()
         replace(draft, path)
     except BaseException:  # Ctrl-C as well
         with contextlib.suppress(OSError):

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 # Everything a job may need is imported now: an upgrade of the add-on must not swap modules under a paid job.
 from . import providers, system
+from .claims import LEASE_SECONDS, Claim
 from .errors import (
     BadResult,
     Cancelled,
@@ -36,6 +37,7 @@ from .errors import (
     Stopped,
     StorageError,
 )
+from .heartbeat import beating
 from .http import Http, Limits, redacted, said
 from .library import JobFolder
 from .mesh import formats, glb
@@ -74,26 +76,28 @@ def main(folder: JobFolder, start_line: IO[bytes]) -> int:
     # Several workers share the cores, where OpenBLAS would only wait for itself. It reads this as numpy is imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        with folder.claim(take_over=start.take_over):
-            job = work(folder, start)
+        lease_seconds = start.lease_seconds or LEASE_SECONDS
+        with folder.claim(take_over=start.take_over, lease_seconds=lease_seconds) as claim, beating(claim):
+            job = work(folder, claim, start)
     except (JobBusy, StorageError) as error:
         log.error("%s", error)
         return error.exit_status
     return job.problem.exit_status if job.problem else 0
 
 
-def work(folder: JobFolder, start: Start) -> Job:
+def work(folder: JobFolder, claim: Claim, start: Start) -> Job:
     """Take a claimed job as far as it goes, and return it as it was last written.
 
     Raises:
+        JobBusy: another machine has taken it over.
         StorageError: not even the journal can be written.
     """
     job = folder.load()
     provider = providers.get(job.request.provider)
-    job = folder.save(recovered(job, provider.info, folder))
+    job = folder.save(recovered(job, provider.info, folder), claim=claim)
     if job.state.is_final:
         return job
-    run = _Run(folder, job, provider, start)
+    run = _Run(folder, claim, job, provider, start)
     try:
         return run.to_the_end()
     except ImageTo3DError as error:
@@ -110,19 +114,21 @@ def work(folder: JobFolder, start: Start) -> Job:
 class _Run:
     """One worker's way through one job; it is the provider's `Context`."""
 
-    def __init__(self, folder: JobFolder, job: Job, provider: Provider, start: Start) -> None:
+    def __init__(self, folder: JobFolder, claim: Claim, job: Job, provider: Provider, start: Start) -> None:
         self.folder = folder
+        self.claim = claim
         self.job = job
         self.provider = provider
         self.key = start.key
         self.base_url = start.base_url or provider.info.base_url
         self.blender = start.blender
-        self.result_folder = folder.path / "result~"
+        self.result_folder = folder.path / f"result.{claim.token}~"
         self._patience_seconds = start.patience_seconds or provider.info.patience_seconds
         self.links = folder.load_links()
         self._expired_links = 0
         self._keeps_cancelled_result = False
         self._is_cancelling = False
+        self._was_sent = False
         self._next_report = 0.0
 
     def to_the_end(self) -> Job:
@@ -195,10 +201,11 @@ class _Run:
                 self.result_folder / name, charged=Charged.MAYBE if self.provider.info.paid else Charged.NO
             )
         system.write_atomically(self.result_folder / FINISHED, finished.model_dump_json().encode())
+        self._hold()
         system.replace(self.result_folder, self.folder.result)
         log.info("ready: %s", ", ".join(finished.files))
         self.folder.save_links({})  # before the job is ready, or nobody would come back to do it
-        return self.folder.save(ready(self.job, finished, self.folder))
+        return self.folder.save(ready(self.job, finished, self.folder), claim=self.claim)
 
     def stopped_by(self, error: ImageTo3DError, *, is_sure: bool = True) -> Job:
         """Write down why the job goes no further, so that whoever looks next knows what to do.
@@ -263,10 +270,12 @@ class _Run:
         if self.provider.info.paid:
             _check_room(self.folder.path)
         self._journal(state=JobState.SUBMITTING, problem=None)
+        self._was_sent = True
         log.info("sending the request to %s", self.provider.info.label)
 
     def not_bought(self) -> None:
         self._journal(state=JobState.QUEUED)
+        self._was_sent = False
 
     def picture(self, view: View) -> Path:
         return self.folder.path / self.job.request.views[view].file
@@ -296,7 +305,32 @@ class _Run:
 
     def _journal(self, *, durable: bool = True, **changes: object) -> Job:
         self.job = self.job.evolve(**changes)  # first of all here: a full disk must not make us forget a handle
-        return self.folder.save(self.job, durable=durable)
+        try:
+            return self.folder.save(self.job, claim=self.claim, durable=durable)
+        except JobBusy:
+            self._regain()
+            return self.folder.save(self.job, claim=self.claim)
+
+    def _hold(self) -> None:
+        """Make sure that the job, and with it the place of its result, is still ours. Raises `JobBusy`."""
+        try:
+            self.claim.check()
+        except JobBusy:
+            self._regain()
+
+    def _regain(self) -> None:
+        """Claim the job again after this machine slept through its lease, if nobody but us knows what was bought.
+
+        Raises:
+            JobBusy: another machine has it, or had all that it needed to go on.
+        """
+        log.warning("another machine has taken the job over; its handle is %s", self.job.handle)
+        if not self._was_sent:
+            raise JobBusy(f'Another machine has taken "{self.folder.id}" over.')
+        self.claim.regain()
+        there = self.folder.load()
+        if there.state is not JobState.UNKNOWN or there.handle is not None:
+            raise JobBusy(f'Another machine has taken "{self.folder.id}" over.')
 
     def _journal_pending(self, answer: Pending) -> None:
         if self.job.handle is None:
@@ -367,23 +401,24 @@ class _Run:
     def _put_away_results(self, error: ImageTo3DError) -> None:
         """Keep what a service sold, however odd it is; drop what was never finished."""
         if self.provider.info.paid and (isinstance(error, BadResult) or self._is_buying):
-            self._reject_results()
+            self._reject_results(self.result_folder)
         shutil.rmtree(self.result_folder, ignore_errors=True)
 
-    def _reject_results(self) -> None:
+    def _reject_results(self, draft: Path) -> None:
         """Put aside what there is."""
-        if not any(self.result_folder.glob("*")):
+        if not any(draft.glob("*")):
             return
         names = ("rejected" if number == 1 else f"rejected-{number}" for number in itertools.count(1))
         rejected = next(path for name in names if not (path := self.folder.path / name).exists())
-        self.result_folder.chmod(0o700)  # an answer may hold signed links
-        system.replace(self.result_folder, rejected)
+        draft.chmod(0o700)  # an answer may hold signed links
+        system.replace(draft, rejected)
 
     def _empty_result_folder(self) -> None:
         try:
-            if self.job.handle is None and self.provider.info.paid:  # whose answer was it, if not a purchase's?
-                self._reject_results()
-            shutil.rmtree(self.result_folder, ignore_errors=True)
+            for draft in self.folder.result_drafts():
+                if self.job.handle is None and self.provider.info.paid:  # whose answer was it, if not a purchase's?
+                    self._reject_results(draft)
+                shutil.rmtree(draft, ignore_errors=True)
             self.result_folder.mkdir()
         except OSError as error:
             raise StorageError(f"{self.folder.path} cannot be written: {system.explain(error)}.") from error

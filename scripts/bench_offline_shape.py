@@ -62,8 +62,8 @@ from blender_image_to_3d import worker
 from blender_image_to_3d.library import JobFolder
 imported = time.perf_counter()
 folder = JobFolder(Path(sys.argv[1]))
-with folder.claim():
-    job = worker.work(folder, worker.Start())
+with folder.claim() as claim:
+    job = worker.work(folder, claim, worker.Start())
 assert job.state == "ready", job
 ended = time.perf_counter()
 usage = resource.getrusage(resource.RUSAGE_SELF)

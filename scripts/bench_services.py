@@ -145,10 +145,10 @@ def work(picture: Path, url: str) -> None:
     assert http and providers.get("modelslab")
     library = Library(Path(os.environ["IMAGE_TO_3D_LIBRARY"]))
     folder = draft({View.FRONT: picture}, provider="modelslab").create(library)
-    with folder.claim():
+    with folder.claim() as claim:
         _forget_peak()
         before = _peak_megabytes()
-        job = worker.work(folder, Start(key=KEY, base_url=url))
+        job = worker.work(folder, claim, Start(key=KEY, base_url=url))
         after = _peak_megabytes()
     assert job.state == "ready", job
     print(watch.seconds, after - before)

@@ -23,7 +23,8 @@ LAYERS = (
     {"provider", "archives"},
     {"keys"},
     {"results"},
-    {"providers", "library"},
+    {"claims"},
+    {"providers", "library", "heartbeat"},
     {"recovery", "request", "output", "describe"},
     {"worker", "orders"},
     {"runner"},
@@ -85,15 +86,21 @@ def test_only_http_talks_http_and_only_the_command_line_prints(path: Path) -> No
     assert not prints or part(path) == "cli"
 
 
-NETWORK = ROOT / PACKAGE / "offline_shape" / "network.py"
-"""Only workers import it, and its pool lives no longer than a call."""
-WITHOUT_THREADS = [path for path in FILES if path != NETWORK]
+# Only workers import them: a pool that lives no longer than a call, and the beat of a claim, which goes on while the
+# worker waits for a service.
+WITH_THREADS = {ROOT / PACKAGE / "offline_shape" / "network.py", ROOT / PACKAGE / "heartbeat.py"}
+WITHOUT_THREADS = [path for path in FILES if path not in WITH_THREADS]
 
 
 @pytest.mark.parametrize("path", WITHOUT_THREADS, ids=ids(WITHOUT_THREADS))
 def test_no_threads(path: Path) -> None:
     names = {name for name, level in imports(path) if level == 0}
     assert not names & {"threading", "_thread", "concurrent.futures.ThreadPoolExecutor"}
+
+
+def test_only_the_worker_has_a_pulse() -> None:
+    assert [part(path) for path in FILES if "heartbeat" in imported_parts(path)] == ["worker"]
+    assert not [part(path) for path in FILES if "worker" in imported_parts(path) and part(path) != "cli"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=ids(FILES))

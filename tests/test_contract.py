@@ -298,8 +298,8 @@ def new_job(user: User, service: Service, picture: Path, **options: object) -> J
 def work(service: Service, folder: JobFolder, *, patience_seconds: float = SHORT_PATIENCE_SECONDS) -> Job:
     key = KEY if providers.info(service.provider).needs_key else None
     start = Start(key=key, base_url=service.base_url, patience_seconds=patience_seconds)
-    with folder.claim():
-        return worker.work(folder, start)
+    with folder.claim() as claim:
+        return worker.work(folder, claim, start)
 
 
 @pytest.fixture

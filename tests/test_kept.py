@@ -58,7 +58,7 @@ def test_links_that_cannot_be_written_lose_no_handle(user: User, cup: Path) -> N
 
 def test_an_answer_that_cannot_be_written_leaves_the_outcome_unknown(user: User, cup: Path) -> None:
     with SERVICES["aimlapi"](user) as service:
-        way = block(user, "[!.]*/result~", "answer.json")
+        way = block(user, "[!.]*/result.*~", "answer.json")
         service.server.fail(service.buys, buying(answers({"data": []}), way))
         assert user.run("generate", cup, *service.words).status == 1
         assert (job(user)["state"], job(user)["problem"]["charged"]) == ("unknown", "maybe")
@@ -67,7 +67,7 @@ def test_an_answer_that_cannot_be_written_leaves_the_outcome_unknown(user: User,
 
 def test_a_model_that_came_with_the_answer_survives_a_full_disk(user: User, cup: Path) -> None:
     with SERVICES["aimlapi"](user) as service:
-        way = block(user, "[!.]*/result~", "finished.json~")
+        way = block(user, "[!.]*/result.*~", "finished.json~")
         model = {"data": [{"b64_json": base64.b64encode(MODELS["glb"]).decode()}]}
         service.server.fail(service.buys, buying(answers(model), way))
         assert user.run("generate", cup, *service.words).status != 0
@@ -128,7 +128,7 @@ def test_a_companion_is_not_taken_for_the_note_that_all_is_done(user: User, cup:
         seen: list[list[str]] = []
 
         def slow(exchange: Exchange) -> None:
-            seen.append([path.name for path in user.library.glob("*/result~/*")])
+            seen.append([path.name for path in user.library.glob("*/result.*~/*")])
             exchange.reply(200, b"newmtl a\n")
 
         original = service.results._answer_of

@@ -77,8 +77,8 @@ def import_into_scene(
         select=select,
         preview=assets.picture_of(folder, job),
     )
-    with contextlib.suppress(JobBusy, StorageError), folder.claim(patience_seconds=0):
-        folder.save(job.evolve(state=JobState.IMPORTED))  # only a note: the object is there in any case
+    with contextlib.suppress(JobBusy, StorageError), folder.claim(patience_seconds=0) as claim:
+        folder.save(job.evolve(state=JobState.IMPORTED), claim=claim)  # only a note: the object is there in any case
     return root
 
 

@@ -512,8 +512,8 @@ class Session:
 
     def _note_import(self, row: Row) -> None:
         assert row.folder is not None and row.job is not None
-        with contextlib.suppress(JobBusy, StorageError), row.folder.claim(patience_seconds=0):
-            row.folder.save(row.job.evolve(state=JobState.IMPORTED), durable=False)
+        with contextlib.suppress(JobBusy, StorageError), row.folder.claim(patience_seconds=0) as claim:
+            row.folder.save(row.job.evolve(state=JobState.IMPORTED), claim=claim, durable=False)
         self.shelf.add(row.folder, row.job)
 
     # Small things -------------------------------------------------------------------------------------------------
