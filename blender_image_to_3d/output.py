@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import filecmp
 import json
-import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -71,10 +71,10 @@ def check_folder(folder: Path) -> None:
     Raises:
         StorageError: the folder does not exist, or cannot be written.
     """
-    probe = folder / f".image_to_3d-{os.getpid()}~"
+    probe = folder / f".image_to_3d-{secrets.token_hex(4)}~"
     try:
         probe.write_bytes(b"")
-        probe.unlink(missing_ok=True)  # in another container, a process of the same number may look, too
+        probe.unlink()
     except OSError as error:
         raise StorageError(f'Nothing can be written to "{folder}": {system.explain(error)}.') from error
 
@@ -197,7 +197,8 @@ def _is_plain(stem: str) -> bool:
 
 
 def _copy(source: Path, target: Path, copy: Callable[[Path, Path], object] = shutil.copyfile) -> None:
-    draft = target.with_name(f".image_to_3d-{os.getpid()}~")
+    # Not our number: in containers, processes on several machines have the same.
+    draft = target.with_name(f".image_to_3d-{secrets.token_hex(4)}~")
     try:
         copy(source, draft)
         system.replace(draft, target)
