@@ -29,7 +29,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -117,18 +117,24 @@ class Claim:
             self._folder / name, data, durable=durable, draft_name=draft, before_replacing=self.check
         )
 
-    def regain(self) -> None:
+    def regain(self, is_wanted: Callable[[], bool]) -> None:
         """Claim the job anew after it was taken over, if nobody has it now.
 
+        is_wanted: asked when nobody else can change the job any more.
+
         Raises:
-            JobBusy: somebody has it.
+            JobBusy: somebody has it, or it is not wanted.
             StorageError: the folder cannot be written.
         """
         system.unlock(self._file.fileno())
         file = _locked(self._folder, LOCK_PATIENCE_SECONDS)
         _raise_if_foreign(self._folder, file)
-        self._file = file
+        lost, self._file = self._file, file
+        lost.close()
         self._assert()
+        if not is_wanted():
+            _write(self._file, None)
+            self.check()
 
     def release(self) -> None:
         with suppress(JobBusy, OSError):

@@ -324,13 +324,15 @@ class _Run:
         Raises:
             JobBusy: another machine has it, or had all that it needed to go on.
         """
-        log.warning("another machine has taken the job over; its handle is %s", self.job.handle)
-        if not self._was_sent:
-            raise JobBusy(f'Another machine has taken "{self.folder.id}" over.')
-        self.claim.regain()
-        there = self.folder.load()
-        if there.state is not JobState.UNKNOWN or there.handle is not None:
-            raise JobBusy(f'Another machine has taken "{self.folder.id}" over.')
+        log.warning("another machine has taken the job over; the handle here is %s", self.job.handle)
+
+        def is_unknown() -> bool:
+            job = self.folder.load()
+            return self._was_sent and job.state is JobState.UNKNOWN and job.handle is None
+
+        if is_unknown():
+            self.claim.regain(is_unknown)
+        self.claim.check()
 
     def _journal_pending(self, answer: Pending) -> None:
         if self.job.handle is None:
