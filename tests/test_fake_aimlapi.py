@@ -15,6 +15,8 @@ import requests
 from .fakes.servers import loopback
 from .fakes.servers.aimlapi import NO_CREDIT, SHAPES, TROUBLES, AimlApiServer
 
+pytestmark = pytest.mark.once
+
 KEY = "aiml-key-0123456789"
 AUTH = {"Authorization": f"Bearer {KEY}"}
 PNG = b"\x89PNG\r\n\x1a\n and more"

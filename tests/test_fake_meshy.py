@@ -12,6 +12,8 @@ import requests
 
 from .fakes.servers.meshy import BASE, ERROR_SHAPES, MULTI, SINGLE, MeshyServer
 
+pytestmark = pytest.mark.once
+
 KEY = "msy_0123456789abcdef"
 AUTH = {"Authorization": f"Bearer {KEY}"}
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n and more").decode()

@@ -27,6 +27,8 @@ from .fakes.servers.modelslab import (
 )
 from .prism import needs_prism, prism
 
+pytestmark = pytest.mark.once
+
 KEY = "ML-7Yq3vT"
 MODELS = {"glb": b"glTF" + b"\2" * 500, "obj": b"o model\n", "stl": b"solid\n", "ply": b"ply\n"}
 FOREIGN = "https://i.example/736x/7c/83/64/7c83645c903677dd93ef50fe953dceea.jpg"

@@ -17,6 +17,8 @@ import requests
 from .conftest import draw_disc
 from .fakes.servers.one_min_ai import FEATURE, OneMinAiServer
 
+pytestmark = pytest.mark.once
+
 KEY = "min-key-0123456789"
 AUTH = {"API-KEY": KEY}
 PNG = b"\x89PNG\r\n\x1a\n and more"

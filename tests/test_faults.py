@@ -47,6 +47,8 @@ from .fakes.servers import loopback
 from .fakes.servers.loopback import Answer, Exchange, Server
 from .services import MODELS, SERVICES, Service, files_with
 
+pytestmark = pytest.mark.once
+
 FOR_EVER = 10_000
 ENOUGH_SECONDS = 20.0
 """The patience with which a job is resumed, once nothing is wrong any more."""

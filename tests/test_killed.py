@@ -33,6 +33,8 @@ from .conftest import KEY, PACKAGE, ROOT, User
 from .fakes.servers.loopback import Exchange
 from .services import MODELS, SERVICES, Service
 
+pytestmark = pytest.mark.once
+
 AT_ONCE = 6
 ONLINE = [name for name in providers.ids() if providers.info(name).base_url]
 # What can be asked about later has more to lose than what answers at once.

@@ -20,6 +20,8 @@ from blender_image_to_3d.offline_shape import network, raster
 
 from .conftest import PACKAGE, ROOT
 
+pytestmark = pytest.mark.once
+
 BUNDLED = ROOT / PACKAGE / "offline_shape" / "u2netp"
 PHOTOGRAPHS = (
     *("astronaut.png", "chelsea.png", "clock_motion.png", "coffee.png", "coins.png"),

@@ -16,6 +16,8 @@ from .. import shapes
 from ..truth import Truth
 from . import solids
 
+pytestmark = pytest.mark.once
+
 SIZE = 384
 SAMPLES = 4
 
