@@ -155,6 +155,16 @@ def test_symmetric_mirrors_the_half_that_has_more() -> None:
     assert shape.texture[..., 0].min() > 200, "the blue half is gone"
 
 
+@pytest.mark.parametrize("is_right", [True, False])
+def test_the_mirror_image_is_in_the_middle_of_a_picture_of_its_own(is_right: bool) -> None:
+    picture = lopsided()[:, :: 1 if is_right else -1]
+    mirrored, cutout = symmetry.symmetrical(picture, mask.find(picture, "alpha", 100, lambda: None))
+    assert (mirrored == mirrored[:, ::-1]).all()
+    assert cutout.picture_size == mirrored.shape[:2]
+    _, left, _, right = cutout.box()
+    assert left + right == mirrored.shape[1]
+
+
 def test_a_symmetric_subject_stays_as_it_is() -> None:
     plain = make(shapes.disc(300, 0.4), detail=0)
     same = make(shapes.disc(300, 0.4), detail=0, symmetric=True)
