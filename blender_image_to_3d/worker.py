@@ -432,6 +432,7 @@ def _wanted_by(info: ProviderInfo) -> Wanted:
         formats=info.picture_formats,
         # Services open pictures with Pillow, which shows them as they are stored.
         must_be_upright=info.base_url is not None,
+        must_be_plain=info.base_url is not None,
         max_bytes=info.max_picture_bytes,
         good_side=info.good_picture_side,
     )

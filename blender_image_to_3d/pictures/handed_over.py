@@ -16,6 +16,7 @@ from .. import system
 from ..errors import BadPicture
 from .facts import MAX_PIXELS, MIN_SIDE, PictureFacts, PictureFormat
 from .inspect import inspect
+from .plain import plain
 from .source import quoted
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
 LINEAR_SUFFIX = ".linear.npy"
 SRGB_SUFFIX = ".srgb.npy"
-SENT_SUFFIX = ".sent.png"
-"""Of what `prepare` makes."""
+_SENT = ".sent"
+"""Before the ending of what `prepare` makes."""
 
 _DUMP_SUFFIXES = (LINEAR_SUFFIX, SRGB_SUFFIX)
 _THUMBNAIL_SIDE = 256
@@ -85,6 +86,8 @@ class Wanted:
     """`PictureFormat` values."""
     must_be_upright: bool = False
     """It does not look at EXIF orientations."""
+    must_be_plain: bool = False
+    """It is somebody else, who is not told where, when and with what a picture was taken."""
     max_bytes: int | None = None
     """Of the file."""
     good_side: int | None = None
@@ -100,27 +103,33 @@ class Prepared:
 
 
 def prepare(path: Path, wanted: Wanted, *, name: str, blender: str | None) -> Prepared:
-    """Return `path` itself if it is as wanted, else a PNG beside it, as large as may be.
+    """Return `path` itself if it is as wanted, else a file beside it: its plain copy, or a PNG as large as may be.
 
     name: what the user calls the picture. What `prepare` made is returned as it is, without notes.
 
     Raises:
         BadPicture: it cannot be decoded, or not be made small enough.
-        OSError: the PNG cannot be written.
+        OSError: the file cannot be written.
     """
-    if path.name.endswith(SENT_SUFFIX):
+    if path.stem.endswith(_SENT):
         return Prepared(path)
     facts = None if is_dump(path) else inspect(path)
     size = facts.upright_size if facts else _dump_size(path)
     warnings = _warnings(size, wanted, name)
+    # Another name than any picture that is handed over: a half-finished job shows what was done, and what was not.
+    draft = path.with_name(path.name.partition(".")[0] + _SENT)
     if facts and _is_as_wanted(path, facts, wanted):
-        return Prepared(path, warnings)
+        copy = plain(path, facts.format) if wanted.must_be_plain else None
+        if copy is None:
+            return Prepared(path, warnings)
+        target = draft.with_name(draft.name + facts.format.suffixes[0])
+        system.write_atomically(target, copy)
+        return Prepared(target, warnings)
     from . import pixels, scaling
 
     decoded = _from_dump(path) if facts is None else pixels.read(path, blender=pixels.find_blender(blender))
     fitted = scaling.fit(scaling.without_idle_alpha(decoded), wanted.max_bytes)
-    # Another name than any picture that is handed over: a half-finished job shows what was done, and what was not.
-    target = path.with_name(path.name.partition(".")[0] + SENT_SUFFIX)
+    target = draft.with_name(draft.name + ".png")
     system.write_atomically(target, fitted.data)
     if wanted.max_bytes is None or size == (fitted.width, fitted.height):
         return Prepared(target, warnings)
