@@ -44,6 +44,8 @@ def generate(picture: str) -> list[list[str]]:
 
 def main() -> None:
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    for repository in bpy.context.preferences.extensions.repos:
+        repository.enabled = not repository.use_remote_url  # a test asks nobody else
     names = dict(globals())
     for line in sys.stdin:
         value = eval(line, names)
