@@ -337,7 +337,11 @@ class JobIndex:
         self._pictures: set[str] = set()
 
     def find(self, fingerprint: str) -> JobFolder | None:
-        """Return the job for a request, or nothing. Also sees what another process has made meanwhile."""
+        """Return the job for a request, or nothing. Also sees what another process has made meanwhile.
+
+        Raises:
+            StorageError: a job that is there cannot be read, such as another user's.
+        """
         self._read_new_ones()
         return self._best[fingerprint][1] if fingerprint in self._best else None
 
@@ -359,8 +363,12 @@ class JobIndex:
     def _read_new_ones(self) -> None:
         for folder in self._library.folders():
             if folder not in self._seen:
-                with suppress(StorageError):
+                try:
                     self.add(folder)
+                except StorageError as error:
+                    if isinstance(error.__cause__, OSError):  # it may be what was paid for
+                        self._seen.discard(folder)
+                        raise
 
 
 def picture_of(path: Path, view: View, suffix: str) -> Picture:

@@ -325,3 +325,18 @@ def test_a_batch_that_is_stopped_early_keeps_what_was_reported_before(
 def test_a_report_may_go_where_no_file_is(user: User, pictures: Path, out: Path) -> None:
     answer = user.run("batch", pictures, "--output-dir", out, "--limit", 1, "--json", "--report", "/dev/stdout")
     assert answer.status == 0 and [line["state"] for line in answer.lines if "event" not in line] == ["done"]
+
+
+def test_nothing_is_bought_beside_a_job_that_cannot_be_read(user: User, pictures: Path, out: Path) -> None:
+    words = ["batch", pictures, "--output-dir", out, "--resume", *PAID]
+    assert user.run(*words, "--limit", 1).status == 0
+    (out / "cup 0.ply").unlink()
+    job = next(out.glob(".image_to_3d/[!.]*/job.json"))
+    content = job.read_bytes()
+    job.unlink()
+    job.mkdir()  # another user's file, as root cannot meet it
+    answer = user.run(*words, "--limit", 2)
+    assert answer.status == 1 and answer.errors.count("cannot be read") == 2 and len(user.sold) == 1
+    job.rmdir()
+    job.write_bytes(content)
+    assert user.run(*words, "--limit", 1).status == 0 and len(user.sold) == 1
