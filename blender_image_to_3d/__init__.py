@@ -11,6 +11,7 @@
     provider       the contract of a service; providers/ has one file for each; describe puts their options into words
     keys           where the keys of the services are
     results        what arrived: known by its bytes, and made harmless; archives are unpacked
+    claims         who works on a job, also among machines of which one may die; heartbeat renews it in a worker
     library        job folders; recovery says what a job is that no worker has
     request        from what a user says to a checked request; output: from a result to the file that was asked for
     orders         from a request to its job, so that nothing is bought twice; Blender starts it with a click

@@ -144,7 +144,6 @@ class Batch:
 
     _waiting_for: dict[JobFolder, list[tuple[Item, float]]] = field(default_factory=dict)
     _busy: deque[_Busy] = field(default_factory=deque)
-
     _said: set[tuple[Item, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:

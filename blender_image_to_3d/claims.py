@@ -18,7 +18,9 @@ Either the rename comes before the deletion, and the next one reads what it says
 it sends another, or the request never leaves. The same holds for two machines that claim a free job at the same moment.
 
 What remains: a share that still shows a machine what was true a whole lease ago. Network file systems keep what they
-know of a file for up to a minute, but look again when it is opened; so everything here opens anew.
+know of a file for up to a minute, but look again when it is opened; so everything here opens anew. And a machine that
+fell asleep between the journal and the request sends it when it wakes up: until then the outcome is unknown, which is
+why nobody but a person sends another.
 """
 
 from __future__ import annotations
@@ -126,7 +128,7 @@ class Claim:
             JobBusy: somebody has it, or it is not wanted.
             StorageError: the folder cannot be written.
         """
-        system.unlock(self._file.fileno())
+        self._unlock()
         file = _locked(self._folder, LOCK_PATIENCE_SECONDS)
         _raise_if_foreign(self._folder, file)
         lost, self._file = self._file, file
@@ -137,11 +139,16 @@ class Claim:
             self.check()
 
     def release(self) -> None:
+        """Let others have the job."""
         with suppress(JobBusy, OSError):
             self.check()
             _write(self._file, None)
-        system.unlock(self._file.fileno())
+        self._unlock()
         self._file.close()
+
+    def _unlock(self) -> None:
+        with suppress(OSError):  # on Windows, after an attempt to regain it
+            system.unlock(self._file.fileno())
 
     def _assert(self) -> None:
         """Say that the job is ours, and make sure that nobody can finish what others began to write."""
