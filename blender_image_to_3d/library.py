@@ -300,15 +300,19 @@ class Library:
         """Be the only one who looks for a job and makes it: two clicks must not buy the same thing.
 
         Raises:
-            StorageError: the library cannot be written.
+            StorageError: the library cannot be written, or another process has kept it to itself for a whole lease.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise StorageError(f"The library {self.root} cannot be written: {system.explain(error)}.") from error
+        deadline = time.monotonic() + LEASE_SECONDS
         with os.fdopen(descriptor, "r+b"):
             while not system.try_lock(descriptor):
+                if time.monotonic() > deadline:
+                    hint = "It may be frozen, or have died on another machine. Try again, or delete the file."
+                    raise StorageError(f'Another process has locked "{self.root / ".lock"}".', hint=hint)
                 time.sleep(_LOCK_NAP_SECONDS)
             try:
                 yield

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blender_image_to_3d import library as library_module
 from blender_image_to_3d import system
 from blender_image_to_3d.errors import JobBusy, StorageError
 from blender_image_to_3d.library import JobFolder, Library, picture_of, slug
@@ -235,6 +236,16 @@ def test_a_claim_that_was_half_written_is_no_claim(folder: JobFolder) -> None:
     for content in (b"", b"{", b'{"pid": "x"}', b"[1]", b'{"host": "elsewhere"}'):
         (folder.path / "lock").write_bytes(content)
         assert not folder.seems_claimed() and not folder.is_claimed()
+
+
+def test_who_keeps_a_library_to_itself_does_not_stop_a_farm_for_ever(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library_module, "LEASE_SECONDS", 0.1)
+    with library.locked(), pytest.raises(StorageError, match="locked"), library.locked():
+        pass
+    with library.locked():
+        pass
 
 
 def test_how_much_is_in_a_library(library: Library, cup: Path, user: User) -> None:
