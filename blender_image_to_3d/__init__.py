@@ -4,6 +4,7 @@
     errors         what can go wrong, what to do next, whether money was spent
     system         what differs between Windows, macOS and Linux
     settings       what a user chose for every Blender and the command line
+    dependencies   whether pydantic works, and which add-on brought the one that does not
     pictures/      picture files: what they are, and their pixels
     offline_shape/ our own generator; mesh/ the bytes of mesh files: both know nothing of the rest
     http/          the only part that imports requests: what is sent once, what is repeated, and where a key may go

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import system
-from .errors import BadOption, ImageTo3DError, InputError, Paused, Stopped, StorageError
+from . import dependencies, system
+from .errors import BadOption, BrokenPackage, ImageTo3DError, InputError, Paused, Stopped, StorageError
 
 if TYPE_CHECKING:
     from .batch import Batch, Item, Outcome
@@ -58,13 +58,14 @@ def _run(options: argparse.Namespace, say: _Say, host: Host) -> int:
     """Run a command, and say why if it fails."""
     try:
         with _interruptible():
+            dependencies.check()
             status: int = options.run(options, say, host)
         return status
     except ImageTo3DError as error:
         say.error(error)
         return error.exit_status
     except ModuleNotFoundError as error:
-        if error.name not in {"pydantic", "numpy", "requests"}:
+        if error.name not in {"numpy", "requests"}:
             raise
         hint = host.install_hint.format(python=Path(sys.executable).name, module=error.name)
         say.error(InputError(f"The Python package {error.name} is missing.", hint=hint))
@@ -619,10 +620,12 @@ def _epilog(arguments: Sequence[str]) -> str | None:
     if not {"-h", "--help"} & set(arguments[1:]):
         return None
     try:
-        from . import providers
-        from .describe import options_help
-    except ModuleNotFoundError:
+        dependencies.check()
+    except BrokenPackage:
         return None
+    from . import providers
+    from .describe import options_help
+
     chosen = DEFAULT_PROVIDER
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         if argument == "--provider":

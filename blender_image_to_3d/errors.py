@@ -5,7 +5,8 @@ ImageTo3DError               1   str(error) is a sentence for the user, .hint th
 ├── InputError               2   what the user gave cannot be used; nothing was sent
 │   ├── BadPicture               the picture is missing, damaged, empty or too large
 │   ├── BadOption                unknown provider, option or view, or a value out of range
-│   └── StorageError             a file or folder cannot be written or read
+│   ├── StorageError             a file or folder cannot be written or read
+│   └── BrokenPackage            a Python package that we need is missing, or another add-on brought one that fails
 ├── AccountError             3   the same for every picture: a batch stops here
 │   ├── KeyMissing
 │   ├── KeyRefused
@@ -70,6 +71,10 @@ class BadOption(InputError):
 
 class StorageError(InputError):
     """A file or folder cannot be written or read."""
+
+
+class BrokenPackage(InputError):
+    """A Python package that we need is missing or does not work."""
 
 
 class AccountError(ImageTo3DError):

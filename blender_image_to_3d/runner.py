@@ -21,6 +21,7 @@ from . import orders, providers, system
 from .claims import LEASE_SECONDS, Lease
 from .errors import (
     BadOption,
+    BrokenPackage,
     Cancelled,
     Charged,
     ImageTo3DError,
@@ -138,7 +139,7 @@ class Runner:
 
         Blender's timer calls it: it starts one worker at a time, which takes about a millisecond, and else much less.
         """
-        news = [self._news(folder, has_ended=True) for folder in self._ended()]
+        news = [self._last_news(folder, status) for folder, status in self._ended()]
         news += [self._news(folder, has_ended=False) for folder in self._next_ones() if self._was_written(folder)]
         if self._waiting and len(self._workers) < self.jobs_at_once:
             folder = self._waiting.popleft()
@@ -164,6 +165,14 @@ class Runner:
             return self._lost(folder, error)
         return News(folder, self._known[folder], has_ended)
 
+    def _last_news(self, folder: JobFolder, status: int | None) -> News:
+        """status: with which the worker has ended, if it was ours."""
+        news = self._news(folder, has_ended=True)
+        if status == BrokenPackage.exit_status and not news.job.state.is_final:
+            # It could not even begin, and another one would not either: pydantic was replaced while we run.
+            return self._lost(folder, BrokenPackage(_last_line(folder.log)))
+        return news
+
     def _lost(self, folder: JobFolder, error: ImageTo3DError | OSError) -> News:
         """Say of a job that cannot be read or started what it was, and why it goes no further."""
         if isinstance(error, ImageTo3DError):
@@ -180,10 +189,13 @@ class Runner:
         for folder in self._workers:
             folder.ask_to(request)
 
-    def _ended(self) -> list[JobFolder]:
-        ended = [folder for folder, worker in self._workers.items() if worker.poll() is not None]
-        ended += [folder for folder in self._watched if not self._is_worked_on(folder)]
-        for folder in ended:
+    def _ended(self) -> list[tuple[JobFolder, int | None]]:
+        """Return the jobs that nobody works on any more, and with which status our workers have ended."""
+        ended: list[tuple[JobFolder, int | None]] = [
+            (folder, status) for folder, worker in self._workers.items() if (status := worker.poll()) is not None
+        ]
+        ended += [(folder, None) for folder in self._watched if not self._is_worked_on(folder)]
+        for folder, _ in ended:
             self._forget(folder)
         return ended
 
@@ -221,6 +233,12 @@ class Runner:
         )
         with folder.log.open("ab") as log:
             return spawn_program(["worker", str(folder.path)], start.model_dump_json().encode(), log)
+
+
+def _last_line(log: Path) -> str:
+    with suppress(OSError):
+        return log.read_text(encoding="utf-8", errors="replace").strip().rpartition("\n")[2]
+    return ""
 
 
 def settled(folder: JobFolder) -> Job:

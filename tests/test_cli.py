@@ -320,7 +320,11 @@ def test_without_pydantic_it_says_what_is_missing(user: User, cup: Path, tmp_pat
     (blocker / "sitecustomize.py").write_text("import sys; sys.modules['pydantic'] = None\n")
     user.environment["PYTHONPATH"] = str(blocker)
     answer = user.run("generate", cup)
-    assert answer.status == 2 and "pydantic is missing" in answer.errors and "pip install pydantic" in answer.errors
+    assert (
+        answer.status == 2
+        and '"pydantic" is missing' in answer.errors
+        and "pip install --upgrade pydantic" in answer.errors
+    )
 
 
 def test_the_result_of_a_batch_can_be_found_by_its_job(user: User, cup: Path, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ _SAID = {"poll_message_set", "report"}
 
 _PROBLEMS_OF = (
     "blender",
+    "dependencies.py",
     "errors.py",
     "http/client.py",
     "keys.py",
@@ -59,6 +60,8 @@ _WORDS_OF_PROBLEMS = {
     "_SAVE_AGAIN",
     "_IMPORT_AGAIN",
     "_FREE_SPACE",
+    "_DISABLE",
+    "_INSTALL_AGAIN",
 }
 """What they are made with is given these names first."""
 _OF_COMMAND_LINE = re.compile(r"\bjobs (list|resume)\b|--(again|take-over)\b")

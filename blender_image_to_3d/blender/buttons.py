@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
+from .. import dependencies
 from . import readiness, shifts
-from .texts import tr, tr_problem, tr_report
+from .texts import tr, tr_error, tr_problem, tr_report
 
 if TYPE_CHECKING:
     from .forms import Chosen
@@ -25,10 +26,14 @@ _BASE_PACKAGE = __package__.rpartition(".")[0]
 
 def _reported(operator: bpy.types.Operator, step: Callable[..., set[str]], *arguments: object) -> set[str]:
     """Do a step, or let the operator say in words why it cannot be done."""
-    from ..errors import ImageTo3DError
+    from ..errors import BrokenPackage, ImageTo3DError
 
     try:
+        dependencies.check()
         return step(*arguments)
+    except BrokenPackage as error:
+        operator.report({"ERROR"}, tr_error(error))
+        return {"CANCELLED"}
     except ImageTo3DError as error:
         operator.report({"ERROR"}, tr_problem(str(error)))
         return {"CANCELLED"}

@@ -9,23 +9,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import system
-from .texts import tr
+from .. import dependencies, system
+from ..errors import BrokenPackage
+from .texts import tr_error
 
 _PACKAGE = Path(__file__).parent.parent
-_NEW_ENOUGH = (2, 12)
-"""The pydantic that our wheels bring."""
-
-# Another extension's package may fail with anything; these are what was seen, and their relatives.
-_WAYS_TO_BREAK = (
-    ImportError, AttributeError, TypeError, ValueError, NameError, LookupError, RuntimeError, SystemError, SyntaxError,
-    OSError,
-)  # fmt: skip
 
 
 class Unusable(Exception):
@@ -74,46 +66,14 @@ def read(folder: Path | None) -> tuple[Entry, ...]:
         Unusable: pydantic is missing or broken.
     """
     try:
-        _try_pydantic()
+        dependencies.check()  # what is kept must not hide that nothing can be generated
         facts = _kept(folder) if folder else _asked()
-    except _WAYS_TO_BREAK as error:
-        raise Unusable(_reason(error)) from error
+    except BrokenPackage as error:
+        raise Unusable(tr_error(error)) from error
+    except dependencies.WAYS_TO_BREAK as error:
+        raise Unusable(tr_error(dependencies.explain(error))) from error
     entries = [Entry(each) for each in facts]
     return tuple(sorted(entries, key=lambda entry: (entry._distance, entry.label.lower())))
-
-
-def _try_pydantic() -> None:
-    """Import what our models stand on: what is kept must not hide that nothing can be generated."""
-    from pydantic import VERSION, BaseModel, JsonValue
-
-    if tuple(map(int, VERSION.split(".")[:2])) < _NEW_ENOUGH:
-        raise ImportError(f"pydantic {VERSION} is too old")
-
-    class Sample(BaseModel):
-        value: JsonValue
-
-    Sample.model_validate({"value": 1})
-
-
-def _reason(error: Exception) -> str:
-    """Return what is wrong and what to do, in one sentence."""
-    if isinstance(error, ModuleNotFoundError) and error.name == "pydantic":
-        return tr(
-            'The Python package "pydantic" is missing: install Image to 3D again from its zip, and restart Blender.'
-        )
-    place = getattr(sys.modules.get("pydantic"), "__file__", None) or _found_at()
-    return tr(
-        'The Python package "pydantic" ({folder}) does not work, perhaps because another add-on brought it: '
-        "disable that add-on or install Image to 3D again, and restart Blender."
-    ).format(folder=Path(place).parent if place else "?")
-
-
-def _found_at() -> str | None:
-    """Return where Python finds a pydantic that it cannot import."""
-    from importlib.machinery import PathFinder
-
-    spec = PathFinder.find_spec("pydantic")
-    return spec.origin if spec else None
 
 
 def _asked() -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from contextlib import contextmanager, redirect_stdout, suppress
 
 import bpy
 
-from .. import cli
+from .. import cli, dependencies
+from ..errors import BrokenPackage
 
 
 class BlenderHost(cli.Host):
@@ -21,7 +22,8 @@ class BlenderHost(cli.Host):
     def __init__(self) -> None:
         self.blender = bpy.app.binary_path or None
         self.is_online = bpy.app.online_access
-        with suppress(ModuleNotFoundError):  # the command itself says what is missing
+        with suppress(BrokenPackage):  # the command itself says so
+            dependencies.check()
             from .scripting import Exporter
 
             self.exporter = Exporter()

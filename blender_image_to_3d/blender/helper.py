@@ -36,6 +36,8 @@ _IMPORT_AGAIN = "Import it again. If that fails too, open the folder of the job,
 _FREE_SPACE = "Free some space on the disk of the temporary files."
 _NO_ROOM = 73
 """Exit status of the child, which cannot be imported from here; see helper_program.py."""
+_BROKEN = 74
+"""And this one; what the child needs does not work."""
 _LEAVING_SECONDS = 5.0
 
 
@@ -204,9 +206,19 @@ class Helper:
         """Return why the child has ended, and what to do."""
         if self._child is not None and self._child.poll() == _NO_ROOM:
             return "The model was read and cannot be handed over: the disk is full.", _FREE_SPACE
+        if self._child is not None and self._child.poll() == _BROKEN and (reason := self._broken()) is not None:
+            return reason
         if not self._ready_file().exists():
             return f"Blender does not start beside this one ({self._command[0]}).", ""
         return "Blender ended unexpectedly while it read the model.", _IMPORT_AGAIN
+
+    def _broken(self) -> tuple[str, str] | None:
+        assert self._folder is not None
+        try:
+            message, hint = json.loads((self._folder / "broken").read_bytes())
+        except (OSError, ValueError):
+            return None
+        return str(message), str(hint)
 
     def _lives(self) -> bool:
         return self._child is not None and self._child.poll() is None

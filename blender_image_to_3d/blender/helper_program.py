@@ -28,13 +28,15 @@ import bpy  # noqa: F401 - as a module, it must be there before our package
 
 NO_ROOM = 73
 """Exit status: not even an answer could be written. helper.py knows it."""
+BROKEN = 74
+"""Exit status: pydantic does not work, and FOLDER/broken says why."""
 
 _LONGEST_TASK_SECONDS = 660.0
 """Whoever asked has given up before; this is for a task that hangs while nobody is there any more."""
 
 
 def _load(folder: Path, dependencies: list[str]) -> ModuleType:
-    """Load our package from where this file lies, as bootstrap.py does, and return what does the work."""
+    """Load our package from where this file lies, as bootstrap.py does."""
     sys.path = [*dependencies, *sys.path]
     spec = importlib.util.spec_from_file_location(folder.name, folder / "__init__.py")
     if spec is None or spec.loader is None:
@@ -42,7 +44,17 @@ def _load(folder: Path, dependencies: list[str]) -> ModuleType:
     package = importlib.util.module_from_spec(spec)
     sys.modules[folder.name] = package
     spec.loader.exec_module(package)
-    return importlib.import_module(f"{folder.name}.blender.handing_over")
+    return package
+
+
+def _check(package: ModuleType, folder: Path) -> None:
+    """End with a sentence if the dependencies do not work."""
+    dependencies = importlib.import_module(f"{package.__name__}.dependencies")
+    try:
+        dependencies.check()
+    except dependencies.BrokenPackage as error:
+        _write(folder / "broken", json.dumps([str(error), error.hint]))
+        sys.exit(BROKEN)
 
 
 def _work(handing_over: ModuleType, folder: Path, lines: BinaryIO) -> None:
@@ -69,7 +81,9 @@ def _write(path: Path, text: str) -> None:
 
 def main() -> int:
     folder, name, *dependencies = sys.argv[sys.argv.index("--") + 1 :]
-    handing_over = _load(Path(__file__).resolve().parent.parent, dependencies)
+    package = _load(Path(__file__).resolve().parent.parent, dependencies)
+    _check(package, Path(folder))
+    handing_over = importlib.import_module(f"{package.__name__}.blender.handing_over")
     handing_over.begin()
     _write(Path(folder, name), "")
     with open(0, "rb", closefd=False) as lines:
@@ -83,7 +97,7 @@ if __name__ == "__main__":
     try:
         status = main()
     except SystemExit as end:
-        status = NO_ROOM if end.code == NO_ROOM else 1
+        status = end.code if end.code in {NO_ROOM, BROKEN} else 1
     except BaseException:  # noqa: BLE001 - whatever it is, this process ends here
         traceback.print_exc()
     finally:

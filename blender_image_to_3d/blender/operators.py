@@ -8,6 +8,7 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
+from .. import dependencies
 from ..errors import BadOption, ImageTo3DError
 
 _FOR_SCRIPTS = {"SKIP_SAVE", "HIDDEN"}
@@ -78,6 +79,7 @@ class IMAGE_TO_3D_OT_generate(bpy.types.Operator):
         return {"FINISHED"}
 
     def _generate(self) -> None:
+        dependencies.check()
         from ..models import Placement, Spot, Stance
         from . import scripting
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from ..errors import ImageTo3DError, StorageError, Unreachable
+from .. import dependencies
+from ..errors import BrokenPackage, ImageTo3DError, StorageError, Unreachable
 from . import readiness, redraw
 from .errands import Errand
 from .texts import tr, tr_problem
@@ -122,8 +123,9 @@ def load() -> None:
     """Find out which services there are, and where their keys are. Imports all providers.
 
     Raises:
-        ImportError: pydantic is missing.
+        BrokenPackage: pydantic is missing or broken.
     """
+    dependencies.check()
     from .. import providers
 
     if are_known():
@@ -166,7 +168,7 @@ def shown_key(provider_id: str) -> str:
     """Return what the field of a key shows: nothing, or bullets."""
     try:
         load()
-    except ImportError:
+    except BrokenPackage:
         return ""
     if bpy.app.background:  # no timer does it there
         refresh()

@@ -572,7 +572,7 @@ def test_a_missing_pydantic_is_one_sentence(tmp_path: Path) -> None:
         "sys.meta_path.insert(0, Missing())\n"
     )
     said = in_a_new_blender(PYTHONPATH=str(tmp_path))
-    assert "is missing: install Image to 3D again" in said["answer"]
+    assert '"pydantic" is missing. Install Image to 3D again' in said["answer"]
 
 
 def test_the_second_time_no_provider_has_to_be_imported() -> None:
