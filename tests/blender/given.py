@@ -34,6 +34,20 @@ def job(package: ModuleType, **changes: Any) -> Any:
     return models.Job(id="2026-cup", request=models.GenerationRequest.model_validate(request), seed=seed)
 
 
+def disc(path: Path) -> Path:
+    """Write a picture of a red disc on a transparent background."""
+    size = 96
+    distance = np.arange(size, dtype=np.float32) - (size - 1) / 2
+    is_inside = distance[:, None] ** 2 + distance**2 < (size * 0.4) ** 2
+    image = bpy.data.images.new("disc", size, size, alpha=True)
+    image.pixels.foreach_set(np.where(is_inside[..., None], np.float32((0.8, 0.1, 0.1, 1)), np.float32(0)).ravel())
+    image.filepath_raw = str(path)
+    image.file_format = "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+    return path
+
+
 def textured_monkey(folder: Path, picture_name: str = "skin.png") -> bpy.types.Object:
     """A mesh with UVs, and a material whose picture is a file in `folder`."""
     bpy.ops.mesh.primitive_monkey_add()

@@ -15,6 +15,7 @@ import bpy
 import pytest
 
 from ..conftest import ROOT
+from . import given
 from .conftest import EXTENSION
 
 COMMAND = [sys.executable, str(ROOT / "scripts" / "image_to_3d.py"), "--"]
@@ -22,21 +23,7 @@ COMMAND = [sys.executable, str(ROOT / "scripts" / "image_to_3d.py"), "--"]
 
 @pytest.fixture
 def disc(tmp_path: Path) -> Path:
-    """A picture of a red disc on a transparent background."""
-    size = 96
-    image = bpy.data.images.new("disc", size, size, alpha=True)
-    middle = (size - 1) / 2
-    pixels: list[float] = []
-    for y in range(size):
-        for x in range(size):
-            inside = (x - middle) ** 2 + (y - middle) ** 2 < (size * 0.4) ** 2
-            pixels += (0.8, 0.1, 0.1, 1.0) if inside else (0.0, 0.0, 0.0, 0.0)
-    image.pixels.foreach_set(pixels)
-    image.filepath_raw = str(tmp_path / "disc.png")
-    image.file_format = "PNG"
-    image.save()
-    bpy.data.images.remove(image)
-    return tmp_path / "disc.png"
+    return given.disc(tmp_path / "disc.png")
 
 
 def run(*words: str | Path, library: Path) -> subprocess.CompletedProcess[str]:
