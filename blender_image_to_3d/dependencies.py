@@ -88,15 +88,31 @@ def check() -> None:
 
 
 def _try_pydantic() -> None:
-    from pydantic import VERSION, BaseModel, JsonValue
+    # All that our modules need of it, and it imports its parts on demand: from now on this session does not look at
+    # the files again, which Blender may replace at any time.
+    from pydantic import (  # noqa: F401
+        VERSION,
+        AfterValidator,
+        AwareDatetime,
+        BaseModel,
+        BeforeValidator,
+        ConfigDict,
+        Field,
+        JsonValue,
+        ValidationError,
+        ValidatorFunctionWrapHandler,
+        WrapValidator,
+        model_validator,
+    )
 
     if not is_new_enough(VERSION):
         raise ImportError(f"pydantic {VERSION} is too old")
 
     class Sample(BaseModel):
         value: JsonValue
+        when: AwareDatetime | None = Field(default=None, strict=True)
 
-    Sample.model_validate({"value": 1})
+    Sample.model_validate_json('{"value": 1}').model_dump_json()
 
 
 def is_new_enough(version: str) -> bool:

@@ -134,3 +134,10 @@ def test_only_a_worker_that_talks_to_a_service_imports_requests() -> None:
     code = f"import sys; from {PACKAGE} import cli, runner, providers; providers.get('hunyuan3d'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not {"requests", "urllib3"} & set(loaded.split())
+
+
+def test_what_is_used_of_pydantic_is_imported_at_once() -> None:
+    """Where other add-ons may replace its files, nothing of it may be left to be imported later."""
+    names = {path: {name for name, _ in imports(path) if name.startswith("pydantic.")} for path in FILES}
+    at_once = names.pop(ROOT / PACKAGE / "dependencies.py")
+    assert set().union(*names.values()) <= at_once

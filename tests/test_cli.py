@@ -327,6 +327,20 @@ def test_without_pydantic_it_says_what_is_missing(user: User, cup: Path, tmp_pat
     )
 
 
+@pytest.mark.parametrize("code", ["VERSION = '1.10.2'", "raise SystemError('incompatible core')", "def broken(:"])
+@pytest.mark.parametrize("words", [["jobs", "list"], ["worker", "folder"], ["generate", "cup.png", "--json"]])
+def test_a_pydantic_that_does_not_work_is_one_sentence(user: User, tmp_path: Path, code: str, words: list[str]) -> None:
+    broken = tmp_path / "broken" / "pydantic"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text(code)
+    user.environment["PYTHONPATH"] = str(broken.parent)
+    answer = user.run(*words)
+    assert answer.status == 2 and "Traceback" not in answer.errors
+    said = answer.lines[0]["message"] + answer.lines[0]["hint"] if "--json" in words else answer.errors
+    assert f'"pydantic" ({broken}) does not work' in said and "pip install --upgrade pydantic" in said
+    assert user.run("generate", "--help").status == 0
+
+
 def test_the_result_of_a_batch_can_be_found_by_its_job(user: User, cup: Path, tmp_path: Path) -> None:
     shutil.copytree(cup.parent, tmp_path / "pictures", ignore=lambda *_: ["home of a üser", "pictures"])
     user.run("batch", tmp_path / "pictures", "--output-dir", tmp_path / "out")

@@ -307,7 +307,7 @@ def _draw_services(preferences: ImageTo3DPreferences, context: bpy.types.Context
     layout = preferences.layout
     layout.label(text="Services")
     if forms.problem() is not None:
-        draw_wrapped(layout, context, forms.problem(), beside=_BOX_MARGIN)
+        draw_wrapped(layout, context, forms.problem(), beside=_BOX_MARGIN, icon="ERROR")
     for service in services.known():
         _draw_service(preferences, service, context)
 
