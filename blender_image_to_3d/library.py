@@ -220,7 +220,7 @@ class Library:
     """The folder that holds the job folders of a user, or of a batch."""
 
     def __init__(self, root: Path) -> None:
-        self.root = system.long_path(root)
+        self.root = system.long_path(root.absolute())  # a worker has another current folder
 
     def create(self, request: GenerationRequest, pictures: Mapping[View, Path]) -> JobFolder:
         """Make the folder of a new job with its pictures in it; it appears whole or not at all.

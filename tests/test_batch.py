@@ -56,6 +56,14 @@ def test_every_picture_becomes_a_model(user: User, pictures: Path, out: Path, tm
     assert not user.library.exists(), "a batch keeps its jobs with its output"
 
 
+def test_folders_may_be_named_from_where_the_user_is(user: User, pictures: Path, out: Path) -> None:
+    """A worker has another current folder."""
+    relative = [os.path.relpath(path, user.staged) for path in (pictures, out)]
+    answer = user.run("batch", relative[0], "--output-dir", relative[1], "--limit", 2)
+    assert answer.status == 0, answer.errors
+    assert models(out) == ["cup 0.glb", "cup 1.glb"]
+
+
 def test_one_bad_picture_does_not_stop_the_others(user: User, pictures: Path, out: Path, tmp_path: Path) -> None:
     (pictures / "cup 1.png").write_bytes(b"no picture")
     (pictures / "cup 3.png").write_bytes((pictures / "cup 2.png").read_bytes()[:300])
