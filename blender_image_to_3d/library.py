@@ -24,7 +24,7 @@ import shutil
 import time
 import unicodedata
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -36,7 +36,6 @@ from .claims import LEASE_SECONDS, LOCK_PATIENCE_SECONDS, Claim
 from .errors import InputError, StorageError
 from .models import GenerationRequest, Job, Picture, View, now
 
-_LOCK_NAP_SECONDS = 0.02
 _DRAFT_PREFIX = ".new-"
 _DRAFT_MAX_AGE_SECONDS = 3600.0
 
@@ -302,22 +301,17 @@ class Library:
         Raises:
             StorageError: the library cannot be written, or another process has kept it to itself for a whole lease.
         """
+        lock = ExitStack()
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+            lock.enter_context(system.locked(self.root / ".lock", patience_seconds=LEASE_SECONDS))
+        except TimeoutError:
+            hint = "It may be frozen, or have died on another machine. Try again, or delete the file."
+            raise StorageError(f'Another process has locked "{self.root / ".lock"}".', hint=hint) from None
         except OSError as error:
             raise StorageError(f"The library {self.root} cannot be written: {system.explain(error)}.") from error
-        deadline = time.monotonic() + LEASE_SECONDS
-        with os.fdopen(descriptor, "r+b"):
-            while not system.try_lock(descriptor):
-                if time.monotonic() > deadline:
-                    hint = "It may be frozen, or have died on another machine. Try again, or delete the file."
-                    raise StorageError(f'Another process has locked "{self.root / ".lock"}".', hint=hint)
-                time.sleep(_LOCK_NAP_SECONDS)
-            try:
-                yield
-            finally:
-                system.unlock(descriptor)
+        with lock:
+            yield
 
     def _clean_up(self) -> None:
         """Delete what a process left that died while it made a job: nothing was sent for it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import signal
 import socket
@@ -128,6 +129,27 @@ def unlock(descriptor: int) -> None:
     import fcntl
 
     fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, patience_seconds: float = math.inf) -> Iterator[None]:
+    """Wait until nobody else holds the lock of a file, which is made if need be, and hold it.
+
+    Raises:
+        TimeoutError: somebody else held it all the time.
+        OSError: the file cannot be opened for writing.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    deadline = time.monotonic() + patience_seconds
+    with os.fdopen(descriptor, "r+b"):
+        while not try_lock(descriptor):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{path} is locked")
+            time.sleep(_NAP_SECONDS)
+        try:
+            yield
+        finally:
+            unlock(descriptor)
 
 
 def process_exists(pid: int) -> bool:
