@@ -25,10 +25,11 @@ LAYERS = (
     {"results"},
     {"claims"},
     {"providers", "library", "heartbeat"},
-    {"recovery", "request", "output", "describe"},
+    {"recovery", "request", "output", "describe", "catalogs"},
     {"worker", "orders"},
     {"runner"},
     {"batch", "accounts"},
+    {"assembly"},
     {"cli"},
     {"blender", "__main__"},
 )
