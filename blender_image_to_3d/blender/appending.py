@@ -22,6 +22,8 @@ class Appended:
     """All of them, the root among them."""
     names: dict[bpy.types.ID, str]
     """Every datablock, and what it was called; here it may have got another name because that one was taken."""
+    collection: bpy.types.Collection | None = None
+    """What holds a model of several objects that is an asset."""
 
 
 def append(
@@ -45,8 +47,12 @@ def append(
     found = load(blend)
     found.root.location = location
     collection = arrival.collection(collection_name, scene, view_layer)
-    for each in found.objects:
-        collection.objects.link(each)
+    if found.collection is not None:
+        found.collection.instance_offset = location
+        collection.children.link(found.collection)
+    else:
+        for each in found.objects:
+            collection.objects.link(each)
     if select:
         view_layer.update()  # until then Blender does not know that the objects are in it
         arrival.select(found.root, view_layer)
@@ -81,7 +87,8 @@ def load(blend: Path) -> Appended:
     if len(roots) != 1:
         bpy.data.batch_remove(list(names))
         raise _unusable(blend)
-    return Appended(roots[0], objects, names)
+    collections = [block for block in names if isinstance(block, bpy.types.Collection)]
+    return Appended(roots[0], objects, names, next(iter(collections), None))
 
 
 def _kinds() -> list[str]:

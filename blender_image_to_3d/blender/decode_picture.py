@@ -21,8 +21,10 @@ import numpy as np
 BAND_PIXELS = 1 << 20
 
 
-def load(path: str, *, linear: bool) -> np.ndarray:
+def load(path: str, *, linear: bool, at_most: int | None = None) -> np.ndarray:
     """Return the file's values as (h, w, 4) float32, bottom row first, without any conversion but EXR's to Rec. 709.
+
+    at_most: pixels along the longer side; what is larger is made smaller. Only for what is opaque.
 
     Raises:
         ValueError: Blender cannot read it.
@@ -35,6 +37,9 @@ def load(path: str, *, linear: bool) -> np.ndarray:
     width, height = image.size
     if not (width and height) or len(image.pixels) != width * height * 4:
         raise ValueError("Blender cannot read this picture.")
+    if at_most is not None and max(width, height) > at_most:
+        width, height = (max(1, side * at_most // max(image.size)) for side in (width, height))
+        image.scale(width, height)
     pixels = np.zeros(width * height * 4, np.float32)
     image.pixels.foreach_get(pixels)
     bpy.data.images.remove(image)

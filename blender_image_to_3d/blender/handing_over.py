@@ -68,7 +68,7 @@ def hand_over(task: Mapping[str, Any], blend: Path) -> None:
         family = {root, *root.children_recursive}
         for mesh in {each.data for each in family if each.type == "MESH"}:
             shading.simplify(mesh)
-        _write(family, blend)
+        _write({*family, *filter(assets.is_model, root.users_collection)}, blend)
 
 
 def _measure_like(units: Mapping[str, Any], scene: bpy.types.Scene) -> None:

@@ -64,13 +64,16 @@ def import_job(
         for each in objects:
             if each != root:
                 provenance.mark_part(each, job.id)
-        if placement.as_asset:
-            assets.mark(root, preview)
         collection = arrival.collection(placement.collection, scene, view_layer)
         root.location = location or _spot(placement.spot, scene)
         for each in objects:
             collection.objects.link(each)
-        scratch.remove_made_since(before, keep=_belonging_to({*objects, collection}, before))
+        kept = {*objects, collection}
+        if placement.as_asset:
+            asset = assets.whole(root, collection)
+            assets.mark(asset, job, preview)
+            kept.add(asset)
+        scratch.remove_made_since(before, keep=_belonging_to(kept, before))
     # Until then Blender may not know yet that the objects are in the view layer, nor where they are.
     view_layer.update()
     if select:

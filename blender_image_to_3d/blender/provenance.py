@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 
 from .. import providers
 from ..models import GenerationRequest, Job, Picture, View
-from .origin import PREFIX
+from .origin import JOB_KEY, PREFIX
 
 REQUEST_KEY = f"{PREFIX}request"
 PART_KEY = f"{PREFIX}part_of"
@@ -60,6 +60,17 @@ def write(root: bpy.types.Object, job: Job, descriptions: Mapping[str, str]) -> 
             _set(root, name, value, _DESCRIPTIONS.get(name) or descriptions.get(name, ""))
 
 
+def note_job(block: bpy.types.ID, job_id: str) -> None:
+    """Note on what holds a model, such as its collection, which generation it is."""
+    _set(block, "job", job_id, _DESCRIPTIONS["job"])
+
+
+def job_of(block: bpy.types.ID) -> str | None:
+    """Return the number of the generation that this is; nothing if it is none."""
+    job_id = block.get(JOB_KEY)
+    return job_id if isinstance(job_id, str) else None
+
+
 def mark_part(part: bpy.types.Object, job_id: str) -> None:
     """Note on an object below the root that it came with it."""
     _set(part, PART_KEY.removeprefix(PREFIX), job_id, _DESCRIPTIONS["part_of"])
@@ -86,7 +97,7 @@ def request_of(root: bpy.types.Object) -> GenerationRequest | None:
         return None
 
 
-def _set(root: bpy.types.Object, name: str, value: JsonValue, description: str) -> None:
+def _set(root: bpy.types.ID, name: str, value: JsonValue, description: str) -> None:
     key = (PREFIX + name).encode()[:_MAX_KEY_BYTES].decode(errors="ignore")
     root[key] = _storable(value)
     root.id_properties_ui(key).update(description=description)

@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from ..errors import StorageError
-from . import provenance
+from . import assets, provenance
 from .appending import Appended, load
 
 
@@ -34,7 +34,7 @@ def replace(blend: Path, target: bpy.types.Object) -> bpy.types.Object:
     found = load(blend)
     old = _used_by([target, *_parts_of(target)])
     _remove_parts(target)
-    _take_over_asset(found.root, target)
+    _take_over_asset(found, target)
     _take_over_properties(found.root, target)
     _take_over_content(found, target)
     _remove_unused(old)
@@ -88,7 +88,8 @@ def _take_over_content(found: Appended, target: bpy.types.Object) -> None:
         bpy.data.objects.remove(root)
     for collection in target.users_collection:
         for each in below:
-            collection.objects.link(each)
+            if each.name not in collection.objects:
+                collection.objects.link(each)
 
 
 def _take_over_properties(source: bpy.types.Object, target: bpy.types.Object) -> None:
@@ -101,16 +102,30 @@ def _take_over_properties(source: bpy.types.Object, target: bpy.types.Object) ->
         del source[key]
 
 
-def _take_over_asset(source: bpy.types.Object, target: bpy.types.Object) -> None:
+def _take_over_asset(found: Appended, target: bpy.types.Object) -> None:
     """Make it an asset where the new model is one, with its picture; an asset stays one in any case."""
+    source = found.collection or found.root
     if source.asset_data is None:
         return
-    if target.asset_data is None:
-        target.asset_mark()
+    mine = next((each for each in target.users_collection if assets.is_model(each)), None)
+    if mine is None and found.collection is not None and target.users_collection:
+        target.users_collection[0].children.link(found.collection)
+        found.collection.objects.link(target)
+        target.asset_clear()
+        return
+    _show_as_asset(mine or target, source)
+    if found.collection is not None:
+        del found.names[found.collection]
+        bpy.data.collections.remove(found.collection)
+
+
+def _show_as_asset(mine: bpy.types.ID, source: bpy.types.ID) -> None:
+    if mine.asset_data is None:
+        mine.asset_mark()
     if source.preview and source.preview.is_image_custom:
-        shown, mine = source.preview, target.preview_ensure()
-        mine.image_size = shown.image_size
-        mine.image_pixels.foreach_set(shown.image_pixels[:])
+        shown, own = source.preview, mine.preview_ensure()
+        own.image_size = shown.image_size
+        own.image_pixels.foreach_set(shown.image_pixels[:])
     source.asset_clear()
 
 

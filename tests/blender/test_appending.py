@@ -414,3 +414,53 @@ def test_an_asset_shows_the_picture_that_it_was_made_from(
     assert np.allclose(shown[20, 200], (0, 0, 1, 1), atol=0.03) and np.allclose(
         shown[100, 200], (0, 1, 0, 1), atol=0.03
     )
+
+
+@pytest.fixture
+def asset_pair(prepared: Callable[..., Path], tmp_path: Path) -> Path:
+    """A model of two objects that is to be an asset, with a red picture."""
+    picture = tmp_path / "red.png"
+    image = bpy.data.images.new("Red", 32, 32)
+    image.generated_color = (1, 0, 0, 1)
+    image.filepath_raw, image.file_format = str(picture), "PNG"
+    image.save()
+    bpy.data.images.remove(image)
+    for place in (-2, 2):
+        bpy.ops.mesh.primitive_cube_add(location=(place, 0, 0))
+    return prepared(name="Pair", placement={"as_asset": True}, preview=picture)
+
+
+def is_shown_red(asset: bpy.types.ID) -> bool:
+    return np.allclose(np.array(asset.preview.image_pixels_float).reshape(-1, 4), (1, 0, 0, 1), atol=0.01)
+
+
+def test_an_asset_of_several_objects_is_a_collection(appending: Any, asset_pair: Path) -> None:
+    """An object as an asset comes without its children."""
+    root = append(appending, asset_pair)
+
+    [asset] = root.users_collection
+    assert asset.asset_data is not None and root.asset_data is None and is_shown_red(asset)
+    assert asset.name == "Pair" and set(asset.all_objects) == {root, *root.children_recursive}
+    assert asset in list(bpy.context.scene.collection.children) and tuple(asset.instance_offset) == SPOT
+    assert {tag.name for tag in asset.asset_data.tags} == {"image_to_3d", "offline_shape"}
+
+
+def test_a_replaced_model_stays_one_asset(
+    appending: Any, replacing: Any, cup: Path, asset_pair: Path, prepared: Callable[..., Path]
+) -> None:
+    bpy.ops.mesh.primitive_cube_add()
+    single = prepared(name="Single", placement={"as_asset": True})
+
+    def assets() -> list[bpy.types.ID]:
+        return [each for each in (*bpy.data.objects, *bpy.data.collections) if each.asset_data is not None]
+
+    root = append(appending, asset_pair)
+    for blend in (asset_pair, single, cup):
+        replacing.replace(blend, root)
+        assert assets() == [root.users_collection[0]] and is_shown_red(root.users_collection[0])
+        assert set(root.users_collection[0].objects) == {root, *root.children_recursive}
+    given.new_file()
+    root = append(appending, single)
+    replacing.replace(asset_pair, root)
+    [asset] = assets()
+    assert set(asset.objects) == {root, *root.children_recursive} and is_shown_red(asset)
