@@ -26,16 +26,24 @@ def bounds(objects: Iterable[bpy.types.Object]) -> Bounds:
     Raises:
         BadResult: there are no vertices, or they are nowhere.
     """
-    graph = bpy.context.evaluated_depsgraph_get()
-    clouds = [_world_positions(each.evaluated_get(graph)) for each in objects if each.type == "MESH"]
-    clouds = [cloud for cloud in clouds if len(cloud)]
-    if not clouds:
-        raise BadResult("The file holds no surface.")
-    low = np.min([cloud.min(axis=0) for cloud in clouds], axis=0)
-    high = np.max([cloud.max(axis=0) for cloud in clouds], axis=0)
+    cloud = positions(objects)
+    low, high = cloud.min(axis=0), cloud.max(axis=0)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise BadResult("The model has points that are nowhere: their coordinates are not numbers.")
     return Bounds(tuple(low.tolist()), tuple(high.tolist()))
+
+
+def positions(objects: Iterable[bpy.types.Object]) -> NDArray[np.float64]:
+    """Return the vertices of the mesh objects in the scene that the context shows, (n, 3).
+
+    Raises:
+        BadResult: there are none.
+    """
+    graph = bpy.context.evaluated_depsgraph_get()
+    clouds = [_world_positions(each.evaluated_get(graph)) for each in objects if each.type == "MESH"]
+    if not any(map(len, clouds)):
+        raise BadResult("The file holds no surface.")
+    return np.concatenate(clouds)
 
 
 def _world_positions(evaluated: bpy.types.Object) -> NDArray[np.float64]:
