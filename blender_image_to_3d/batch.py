@@ -53,6 +53,9 @@ class Outcome:
     was_there: bool = False
     """The output existed, and was left alone."""
 
+    folder: JobFolder | None = None
+    """The job's; also of one that was done before."""
+
     seconds: float = 0.0
 
     @property
@@ -223,9 +226,9 @@ class Batch:
 
     def _kept(self, item: Item, draft: Draft) -> Outcome:
         """Say of an output that exists whether it is what is asked for."""
-        found = self._index.find(draft.request.fingerprint)
-        if found is not None:
-            return Outcome(item, found.load(), was_there=True)  # what it cost belongs in every report
+        folder = self._index.find(draft.request.fingerprint)
+        if folder is not None:
+            return Outcome(item, folder.load(), was_there=True, folder=folder)  # what it cost belongs in every report
         if not self._index.knows(draft.request.views[View.FRONT]):
             return Outcome(item, was_there=True)
         hint = "Add --overwrite, or choose another folder."
@@ -260,7 +263,7 @@ class Batch:
                 output.deliver(folder, job, item.output, exporter=self.exporter)
             except ImageTo3DError as error:
                 problem = Problem.of(error).evolve(hint=_RUN_AGAIN)
-        return Outcome(item, job, problem, seconds=time.monotonic() - started)
+        return Outcome(item, job, problem, folder=folder, seconds=time.monotonic() - started)
 
 
 def _reason_to_stop(outcome: Outcome) -> Problem | None:

@@ -15,14 +15,16 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import dependencies, system
-from .errors import BadOption, BrokenPackage, ImageTo3DError, InputError, Paused, Stopped, StorageError
+from .errors import AccountError, BadOption, BrokenPackage, ImageTo3DError, InputError, Paused, Stopped, StorageError
 
 if TYPE_CHECKING:
+    from .assembly import Assembled, Assembler, Wish
     from .batch import Batch, Item, Outcome
     from .library import JobFolder, Library
     from .models import Job, Placement
@@ -79,6 +81,7 @@ class Host:
     """What a program around the command line can do that the command line alone cannot."""
 
     exporter: Exporter | None = None
+    assembler: Assembler | None = None
     blender: str | None = None
     is_online = True
     install_hint = "Install it with: {python} -m pip install {module}."
@@ -194,6 +197,7 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
     info = providers.info(options.provider)
     suffix = "." + options.format.lstrip(".").lower()
     output.check_format(Path("model" + suffix), result_formats=info.result_formats, exporter=host.exporter)
+    wish = _wish(options, host)
     # Every chunk plans the whole batch: cup.jpg and cup.png get the same names wherever they are made.
     items = plan(find_pictures(options.source), options.output_dir, suffix)[: options.limit][options.chunk]
     if options.report is not None and options.report.resolve() == options.source.resolve():
@@ -214,6 +218,7 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
     except OSError as error:
         raise StorageError(f'"{options.output_dir}" cannot be made: {system.explain(error)}.') from error
     output.check_folder(options.output_dir)
+    wish.prepare()
     batch = Batch(
         library=Library(options.output_dir / LIBRARY_NAME),
         runner=runner.Runner(jobs_at_once=options.jobs, around=host.around(), take_over=options.take_over),
@@ -226,30 +231,134 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
         lease_seconds=runner.lease_seconds(),
         on_wait=lambda item, host: _say_that_it_waits(item, host, say),
     )
-    if options.report is None:
-        return _run_batch(batch, items, lambda facts: None, say)
-    with Report(options.report, [str(item.picture) for item in items]) as report:
-        return _run_batch(batch, items, report.write, say)
+    report = Report(options.report, [str(item.picture) for item in items]) if options.report else None
+    with report or nullcontext():
+        outcomes, stopped_by = _run_batch(batch, items, report.write if report else lambda facts: None, say)
+    assembled = _assemble(items, outcomes, wish, say, host)
+    if stopped_by is not None:
+        raise stopped_by
+    return _conclude(outcomes, assembled, wish, say)
 
 
-def _run_batch(batch: Batch, items: Sequence[Item], write: Callable[[dict[str, Any]], None], say: _Say) -> int:
+def _run_batch(
+    batch: Batch, items: Sequence[Item], write: Callable[[dict[str, Any]], None], say: _Say
+) -> tuple[list[Outcome], AccountError | None]:
+    """Return what became of the pictures, and what stopped the batch before it was through, if anything."""
     outcomes: list[Outcome] = []
     try:
         for outcome in batch.run(items):
             outcomes.append(outcome)
             write(_outcome_facts(outcome))
             _say_outcome(outcome, f"{len(outcomes)}/{len(items)}", say)
+    except AccountError as error:
+        return outcomes, error
     except KeyboardInterrupt:
         say.note("Stopping ...")
         batch.pause()
-        raise Paused("Interrupted.", hint="Go on with the same command and --resume.") from None
+        raise _interrupted() from None
+    return outcomes, None
+
+
+def _interrupted() -> Paused:
+    return Paused("Interrupted.", hint="Go on with the same command and --resume.")
+
+
+def _conclude(outcomes: Sequence[Outcome], assembled: _Assembly, wish: Wish, say: _Say) -> int:
+    """Say what became of everything, and return the exit status."""
     failed = sum(outcome.problem is not None for outcome in outcomes)
     done = sum(outcome.state == "done" for outcome in outcomes)
     skipped = sum(outcome.was_there for outcome in outcomes)
-    say.answer(
-        f"{done} done, {skipped} were there, {failed} failed", event="done", done=done, skipped=skipped, failed=failed
+    lines = [f"{done} done, {skipped} were there, {failed} failed", *assembled.lines(wish)]
+    facts = {"done": done, "skipped": skipped, "failed": failed, **assembled.facts(wish)}
+    say.answer("\n".join(lines), event="done", **facts)
+    return 1 if failed or assembled.problems else 0
+
+
+# batch: what is made of all models together
+
+
+def _wish(options: argparse.Namespace, host: Host) -> Wish:
+    """Return what is to be made of all models.
+
+    Raises:
+        BadOption: it makes no sense, or needs Blender.
+    """
+    from .assembly import wish
+
+    wished = wish(
+        asset_library=options.asset_library,
+        in_one_file=options.asset_files == "one",
+        catalog=options.catalog,
+        contact_sheet=options.contact_sheet,
+        overwrite=options.overwrite,
+        pictures=options.source,
+        models=options.output_dir,
     )
-    return 1 if failed else 0
+    if wished and host.assembler is None:
+        what = "An asset library" if wished.asset_library is not None else "A contact sheet"
+        raise BadOption(
+            f"{what} needs Blender.", hint="Run the same words inside Blender: blender --command image_to_3d."
+        )
+    return wished
+
+
+@dataclass
+class _Assembly:
+    """What was made of all models."""
+
+    news: list[Assembled] = field(default_factory=list)
+    pages: Sequence[Path] = ()
+
+    @property
+    def problems(self) -> int:
+        return sum(each.problem is not None for each in self.news)
+
+    def lines(self, wish: Wish) -> Iterator[str]:
+        if wish.asset_library is not None:
+            counts = f"{self._count('added')} added, {self._count('there')} were there"
+            yield f"Asset library: {wish.asset_library} ({counts})"
+            yield "  Edit > Preferences > File Paths > Asset Libraries adds this folder to Blender's Asset Browser."
+        if self.pages:
+            yield f"Contact sheet: {', '.join(map(str, self.pages))}"
+
+    def facts(self, wish: Wish) -> dict[str, Any]:
+        facts: dict[str, Any] = {}
+        if wish.asset_library is not None:
+            counts = {state: self._count(state) for state in ("added", "there", "missing")}
+            facts["asset_library"] = {"folder": str(wish.asset_library), **counts}
+        if self.pages:
+            facts["contact_sheet"] = list(map(str, self.pages))
+        return facts
+
+    def _count(self, state: str) -> int:
+        return sum(each.asset == state for each in self.news)
+
+
+def _assemble(items: Sequence[Item], outcomes: Sequence[Outcome], wish: Wish, say: _Say, host: Host) -> _Assembly:
+    """Make what is wished for of all models that there are."""
+    from .assembly import exhibits
+
+    assembly = _Assembly()
+    if not wish or host.assembler is None:
+        return assembly
+
+    def hear(news: Assembled) -> None:
+        assembly.news.append(news)
+        _say_assembled(news, say)
+
+    say.note(f"Assembling {len(items)} models ...")
+    try:
+        assembly.pages = host.assembler.assemble(exhibits(items, outcomes), wish, hear)
+    except KeyboardInterrupt:
+        raise _interrupted() from None
+    return assembly
+
+
+def _say_assembled(news: Assembled, say: _Say) -> None:
+    problem = news.problem.model_dump(mode="json") if news.problem else None
+    say.event("assembled", picture=str(news.exhibit.picture), asset=news.asset, problem=problem)
+    if news.problem is not None:
+        say.note(f"{news.exhibit.title}: {news.problem.message} {news.problem.hint}".rstrip())
 
 
 def _say_that_it_waits(item: Item, host: str, say: _Say) -> None:
@@ -565,6 +674,15 @@ def _add_batch(commands: Any, arguments: Sequence[str]) -> None:
         "--take-over", action="store_true", help="at once, also jobs that a worker on another machine claims"
     )
     _add_request(command)
+    together = command.add_argument_group("of all models together (in Blender)")
+    together.add_argument("--asset-library", type=Path, metavar="DIR", help="make assets for the Asset Browser of them")
+    together.add_argument(
+        "--asset-files", choices=["each", "one"], default="each", help="a .blend for each, or one for all (each)"
+    )
+    together.add_argument("--catalog", metavar="PATH", help="of the assets (Image to 3D)")
+    together.add_argument(
+        "--contact-sheet", type=Path, metavar="FILE.png", help="a picture that shows all pictures with their models"
+    )
     command.set_defaults(run=_batch)
 
 

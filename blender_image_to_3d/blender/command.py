@@ -24,9 +24,10 @@ class BlenderHost(cli.Host):
         self.is_online = bpy.app.online_access
         with suppress(BrokenPackage):  # the command itself says so
             dependencies.check()
+            from .assembling import Assembler
             from .scripting import Exporter
 
-            self.exporter = Exporter()
+            self.exporter, self.assembler = Exporter(), Assembler()
 
 
 def run(arguments: Sequence[str], *, program: str) -> int:

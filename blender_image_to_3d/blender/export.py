@@ -69,7 +69,7 @@ def save(objects: Sequence[bpy.types.Object], path: Path) -> None:
         # An exporter that failed may still have its file open, which Windows does not remove.
         with tempfile.TemporaryDirectory(prefix=".image_to_3d-", dir=path.parent, ignore_cleanup_errors=True) as folder:
             _write(objects, Path(folder, path.name))
-            _check_room(Path(folder))
+            check_room(Path(folder))
             output.move_together(Path(folder), path)
     except OSError as error:
         raise StorageError(f'"{path}" cannot be written: {system.explain(error)}.') from error
@@ -126,7 +126,7 @@ def _packed_images(objects: Iterable[bpy.types.Object]) -> set[bpy.types.Image]:
     return {node.image for node in nodes if node.type == "TEX_IMAGE" and node.image and node.image.packed_file}
 
 
-def _check_room(folder: Path) -> None:
+def check_room(folder: Path) -> None:
     """Raise OSError if the disk is full: some of Blender's exporters then leave a part of a file and say nothing."""
     probe = folder / "~"
     probe.write_bytes(bytes(_PROBE_BYTES))

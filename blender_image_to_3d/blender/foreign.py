@@ -34,7 +34,7 @@ def call(operator: Operator, path: Path, settings: Mapping[str, object]) -> None
         raise
 
 
-def reason(error: RuntimeError) -> str:
+def reason(error: RuntimeError | OSError) -> str:
     """Return the one line of an operator's error that says something, as the end of a sentence."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     # Python's own operators report a whole traceback, and some versions where it was called.

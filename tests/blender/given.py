@@ -70,6 +70,15 @@ def textured_monkey(folder: Path, picture_name: str = "skin.png") -> bpy.types.O
     return monkey
 
 
+def disc(package: ModuleType, path: Path, colour: tuple[int, int, int], size: int = 96) -> Path:
+    """A PNG picture of a coloured disc on a transparent background."""
+    across = (np.arange(size) + 0.5) / size - 0.5
+    pixels = np.zeros((size, size, 4), np.uint8)
+    pixels[across**2 + across[:, None] ** 2 < 0.4**2] = (*colour, 255)
+    path.write_bytes(module(package, "pictures.png").encode(pixels))
+    return path
+
+
 def write(path: Path) -> Path:
     """Export the scene in the format of the suffix, by Blender's own exporter."""
     match path.suffix:
