@@ -268,7 +268,6 @@ def test_a_name_that_is_no_text_works(user: User, pictures: Path, out: Path) -> 
     assert len(models(out)) == 1
 
 
-<<<<<<< HEAD
 def test_chunks_share_a_batch_and_agree_on_its_names(user: User, pictures: Path, out: Path, tmp_path: Path) -> None:
     draw_disc(pictures / "cup 0.tga", (1, 2, 3))
     words = ["batch", pictures, "--output-dir", out, "--resume", *PAID]
@@ -349,7 +348,8 @@ def test_nothing_is_bought_beside_a_job_that_cannot_be_read(user: User, pictures
     job.rmdir()
     job.write_bytes(content)
     assert user.run(*words, "--limit", 1).status == 0 and len(user.sold) == 1
-=======
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -378,4 +378,3 @@ def test_what_makes_no_sense_of_all_models_together_is_refused(user: User, pictu
         answer = user.run("batch", pictures, "--output-dir", out, *words)
         assert answer.status == 2 and says in answer.errors, answer.errors
     assert not out.exists()
->>>>>>> a375b9f (batch --asset-library and --contact-sheet: what is made of all models together, in Blender, and again at any time for nothing)

@@ -34,13 +34,13 @@ def job(package: ModuleType, **changes: Any) -> Any:
     return models.Job(id="2026-cup", request=models.GenerationRequest.model_validate(request), seed=seed)
 
 
-def disc(path: Path) -> Path:
-    """Write a picture of a red disc on a transparent background."""
-    size = 96
-    distance = np.arange(size, dtype=np.float32) - (size - 1) / 2
-    is_inside = distance[:, None] ** 2 + distance**2 < (size * 0.4) ** 2
+def disc(path: Path, colour: tuple[int, int, int] = (204, 26, 26), size: int = 96) -> Path:
+    """Write a PNG picture of a disc, red if nothing else is said, on a transparent background."""
+    across = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
+    is_inside = across[:, None] ** 2 + across**2 < 0.4**2
     image = bpy.data.images.new("disc", size, size, alpha=True)
-    image.pixels.foreach_set(np.where(is_inside[..., None], np.float32((0.8, 0.1, 0.1, 1)), np.float32(0)).ravel())
+    painted = np.float32((*colour, 255)) / 255
+    image.pixels.foreach_set(np.where(is_inside[..., None], painted, np.float32(0)).ravel())
     image.filepath_raw = str(path)
     image.file_format = "PNG"
     image.save()
@@ -68,15 +68,6 @@ def textured_monkey(folder: Path, picture_name: str = "skin.png") -> bpy.types.O
     material.node_tree.links.new(node.outputs["Color"], shader.inputs["Base Color"])
     monkey.data.materials.append(material)
     return monkey
-
-
-def disc(package: ModuleType, path: Path, colour: tuple[int, int, int], size: int = 96) -> Path:
-    """A PNG picture of a coloured disc on a transparent background."""
-    across = (np.arange(size) + 0.5) / size - 0.5
-    pixels = np.zeros((size, size, 4), np.uint8)
-    pixels[across**2 + across[:, None] ** 2 < 0.4**2] = (*colour, 255)
-    path.write_bytes(module(package, "pictures.png").encode(pixels))
-    return path
 
 
 def write(path: Path) -> Path:

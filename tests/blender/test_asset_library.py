@@ -43,7 +43,7 @@ def exhibit(package: ModuleType, assembly: Any, tmp_path: Path) -> Exhibits:
     ) -> Any:
         made = tmp_path / "made" / (job or title)
         made.mkdir(parents=True)
-        picture = given.disc(package, tmp_path / f"{title}.png", colour)
+        picture = given.disc(tmp_path / f"{title}.png", colour)
         if not bpy.context.scene.objects:
             given.textured_monkey(made)
         model = given.write(made / "model.glb")
@@ -334,7 +334,7 @@ def test_a_batch_that_was_made_before_becomes_assets_and_nothing_is_made_again(
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for number, name in enumerate(("cup.png", "mug.png")):
-        given.disc(package, pictures / name, (200, 60 * number, 40))
+        given.disc(pictures / name, (200, 60 * number, 40))
     (pictures / "broken.png").write_bytes((pictures / "cup.png").read_bytes()[:200])
     words = ("batch", pictures, "--output-dir", tmp_path / "out")
     assert run(*words, library=tmp_path / "library").returncode == 1

@@ -40,7 +40,7 @@ def exhibit(package: ModuleType, assembly: Any, tmp_path: Path) -> Callable[...,
             coloured_cube(colour)
         folder = given.finished(package, made / "job", given.write(made / "model.glb"))
         given.new_file()
-        picture = given.disc(package, made / "picture.png", colour)
+        picture = given.disc(made / "picture.png", colour)
         return assembly.Exhibit(picture, title, given.module(package, "library").JobFolder(folder))
 
     return make
