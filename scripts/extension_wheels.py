@@ -92,7 +92,17 @@ def renew_lock() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for platform in PLATFORMS:
             _download(platform, Path(temporary), needs)
-        LOCK.write_text(LOCK_HEAD + "\n".join(_locked(Path(temporary).iterdir())) + "\n")
+        LOCK.write_text(lock_of(Path(temporary).iterdir()))
+
+
+def lock_of(wheels: Iterable[Path]) -> str:
+    """Return a requirements file for pip: every distribution once, with the SHA-256 of all its wheels."""
+    hashes: dict[str, list[str]] = {}
+    for wheel in wheels:
+        name, version, *_ = wheel.name.split("-")
+        hashes.setdefault(f"{name.replace('_', '-')}=={version}", []).append(f"    --hash=sha256:{sha256(wheel)}")
+    entries = [" \\\n".join([requirement, *sorted(hashes[requirement])]) for requirement in sorted(hashes)]
+    return "\n".join([LOCK_HEAD.rstrip(), *entries, ""])
 
 
 def locked_hashes() -> set[str]:
@@ -102,18 +112,6 @@ def locked_hashes() -> set[str]:
 
 def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _locked(wheels: Iterable[Path]) -> list[str]:
-    """Return the entries of a requirements file: every distribution once, with the hashes of all its wheels."""
-    hashes: dict[str, list[str]] = {}
-    for wheel in wheels:
-        name, version, *_ = wheel.name.split("-")
-        hashes.setdefault(f"{name.replace('_', '-')}=={version}", []).append(sha256(wheel))
-    return [
-        " \\\n".join([requirement, *(f"    --hash=sha256:{each}" for each in sorted(hashes[requirement]))])
-        for requirement in sorted(hashes)
-    ]
 
 
 def _download(platform: str, folder: Path, what: list[str]) -> None:

@@ -56,7 +56,7 @@ def scripts() -> Iterator[dict[str, ModuleType]]:
 @pytest.fixture(scope="session")
 def wheels(scripts: dict[str, ModuleType], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
     """The wheels of every platform; a test session in several processes downloads them once."""
-    with (tmp_path_factory.getbasetemp().parent / "wheels.lock").open("w") as lock:
+    with (tmp_path_factory.getbasetemp().parent / "downloading").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return {platform: scripts["wheels"].wheels_for(platform) for platform in SYSTEMS}
 
@@ -116,12 +116,11 @@ def test_the_wheels_are_those_of_the_lock(
         for name in wheel_names(archive)
     }
     assert bundled == scripts["wheels"].locked_hashes()
-    names = {parse_wheel_filename(name)[:2] for name in wheel_names(archives["all"])}
-    assert {f"{name}=={version}" for name, version in names} == set(
-        re.findall(r"^([\w.=-]+) ", (ROOT / "wheels.lock").read_text(), re.MULTILINE)
-    )
-    pinned = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["wheels"]
-    assert set(pinned) <= {f"{name}=={version}" for name, version in names}
+    every = {wheel.name: wheel for each in wheels.values() for wheel in each}
+    assert scripts["wheels"].lock_of(every.values()) == (ROOT / "wheels.lock").read_text()
+    brought = {"{}=={}".format(*parse_wheel_filename(name)[:2]) for name in every}
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["wheels"]
+    assert set(asked) <= brought
 
 
 def test_a_wheel_that_is_not_in_the_lock_is_refused(
