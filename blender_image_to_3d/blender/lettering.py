@@ -67,9 +67,7 @@ class Pen:
         height = round(size * _LINE_HEIGHT) * _OVERSAMPLING
         columns = max(1, int(np.ceil(fine[:, :, 0].max(initial=0.0) / _OVERSAMPLING)))
         fine[:, :, 1] = size * _BASE_LINE * _OVERSAMPLING - fine[:, :, 1]
-        covered = np.zeros((height, columns * _OVERSAMPLING), np.bool_)
-        for triangle in fine:
-            _fill(covered, triangle)
+        covered = _filled(fine, height, columns * _OVERSAMPLING)
         blocks = covered.reshape(height // _OVERSAMPLING, _OVERSAMPLING, columns, _OVERSAMPLING)
         return blocks.mean(axis=(1, 3), dtype=np.float32)
 
@@ -101,15 +99,27 @@ def pen() -> Iterator[Pen]:
         bpy.data.batch_remove([carrier, curve, *set(bpy.data.fonts).difference(fonts)])
 
 
-def _fill(covered: NDArray[np.bool_], triangle: NDArray[np.float32]) -> None:
-    """Set the samples that lie in a triangle of (column, row) corners."""
-    low = np.clip(np.floor(triangle.min(axis=0) - 0.5).astype(int), 0, None)
-    high = np.ceil(triangle.max(axis=0) + 0.5).astype(int)
-    part = covered[low[1] : high[1], low[0] : high[0]]
-    x = np.arange(low[0], low[0] + part.shape[1], dtype=np.float32)[None, :] + np.float32(0.5)
-    y = np.arange(low[1], low[1] + part.shape[0], dtype=np.float32)[:, None] + np.float32(0.5)
-    sides = [
-        (end[0] - start[0]) * (y - start[1]) - (end[1] - start[1]) * (x - start[0])
-        for start, end in zip(triangle, np.roll(triangle, -1, axis=0), strict=True)
-    ]
-    part |= (np.min(sides, axis=0) >= 0) | (np.max(sides, axis=0) <= 0)
+def _filled(triangles: NDArray[np.float32], height: int, width: int) -> NDArray[np.bool_]:
+    """Return the samples, (height, width), that lie in any of the triangles, (n, 3, 2) as column and row.
+
+    A row crosses a triangle in one piece: where it begins is counted up, where it ends down.
+    """
+    first = np.clip(np.ceil(triangles[:, :, 1].min(axis=1) - 0.5), 0, height).astype(int)
+    end = np.clip(np.ceil(triangles[:, :, 1].max(axis=1) - 0.5), 0, height).astype(int)
+    counts = np.maximum(end - first, 0)
+    which = np.repeat(np.arange(len(triangles)), counts)
+    row = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts) + first[which]
+    x, y = triangles[which, :, 0], triangles[which, :, 1]
+    next_x, next_y = np.roll(x, -1, axis=1), np.roll(y, -1, axis=1)
+    middle = (row + 0.5)[:, None]
+    crosses = (y <= middle) != (next_y <= middle)
+    rise = np.where(crosses, next_y - y, 1.0)
+    crossing = x + (middle - y) / rise * (next_x - x)
+    left = np.where(crosses, crossing, np.inf).min(axis=1, initial=np.inf)
+    right = np.where(crosses, crossing, -np.inf).max(axis=1, initial=-np.inf)
+    is_crossed = left <= right
+    begin, stop = (np.clip(np.ceil(edge[is_crossed] - 0.5), 0, width).astype(int) for edge in (left, right))
+    steps = np.zeros((height, width + 1), np.int32)
+    np.add.at(steps, (row[is_crossed], begin), 1)
+    np.add.at(steps, (row[is_crossed], stop), -1)
+    return steps.cumsum(axis=1)[:, :-1] > 0
