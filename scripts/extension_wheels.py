@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The wheels that the extension brings: which ones for which Blender, pinned in wheels.lock, and how they come here."""
+"""The wheels that the extension brings: which for which Blender, pinned in scripts/wheels.lock, and how they come."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from environment import HOME, ROOT, give_up, last_line, requirements, virtual_environment
 
-LOCK = ROOT / "wheels.lock"
+LOCK = ROOT / "scripts" / "wheels.lock"
 LOCK_HEAD = """\
 # The wheels that the extension brings, for all platforms. Made by `scripts/build --lock` from the dependency group
 # "wheels" of pyproject.toml; in the format of pip's requirements files, and pip takes nothing that has another hash.

@@ -117,7 +117,7 @@ def test_the_wheels_are_those_of_the_lock(
     }
     assert bundled == scripts["wheels"].locked_hashes()
     every = {wheel.name: wheel for each in wheels.values() for wheel in each}
-    assert scripts["wheels"].lock_of(every.values()) == (ROOT / "wheels.lock").read_text()
+    assert scripts["wheels"].lock_of(every.values()) == (ROOT / "scripts" / "wheels.lock").read_text()
     brought = {"{}=={}".format(*parse_wheel_filename(name)[:2]) for name in every}
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["wheels"]
     assert set(asked) <= brought
