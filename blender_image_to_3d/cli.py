@@ -50,7 +50,8 @@ def main(arguments: Sequence[str], *, program: str = "image_to_3d", host: Host |
             stream.reconfigure(errors="backslashreplace")
     options = _parser(program, arguments).parse_args(arguments)
     try:
-        return _run(options, _Say(program, is_json=getattr(options, "json", False)), host or Host())
+        say = _Say(program, is_json=getattr(options, "json", False), is_farm=getattr(options, "farm", False))
+        return _run(options, say, host or Host())
     except BrokenPipeError:  # whoever read our output has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -102,9 +103,10 @@ def _printable(text: str) -> str:
 class _Say:
     """The only place that prints."""
 
-    def __init__(self, program: str, *, is_json: bool) -> None:
+    def __init__(self, program: str, *, is_json: bool, is_farm: bool) -> None:
         self._program = program
         self.is_json = is_json
+        self._is_farm = is_farm
         self._last = ""
 
     def answer(self, text: str, **facts: Any) -> None:
@@ -118,6 +120,17 @@ class _Say:
     def note(self, text: str) -> None:
         if not self.is_json:  # what a file or a service is called must not steer the terminal
             print(_printable(text), file=sys.stderr, flush=True)
+
+    def step(self, seconds: float) -> None:
+        """Tell a farm's manager that a picture is done, as Blender tells it of a frame."""
+        if self._is_farm:
+            minutes, seconds = divmod(seconds, 60)
+            self.note(f"Time: {minutes:02.0f}:{seconds:05.2f}")
+
+    def saved(self, picture: Path) -> None:
+        """Tell a farm's manager, which shows it, that a picture was written, as Blender tells it of a frame."""
+        if self._is_farm:
+            self.note(f"Saved: '{picture}'")
 
     def error(self, error: ImageTo3DError) -> None:
         # "jobs" alone is a command of its own in most shells.
@@ -237,7 +250,7 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
     assembled = _assemble(items, outcomes, wish, say, host)
     if stopped_by is not None:
         raise stopped_by
-    return _conclude(outcomes, assembled, wish, say)
+    return _conclude(outcomes, assembled, wish, say, is_farm=options.farm)
 
 
 def _run_batch(
@@ -263,7 +276,7 @@ def _interrupted() -> Paused:
     return Paused("Interrupted.", hint="Go on with the same command and --resume.")
 
 
-def _conclude(outcomes: Sequence[Outcome], assembled: _Assembly, wish: Wish, say: _Say) -> int:
+def _conclude(outcomes: Sequence[Outcome], assembled: _Assembly, wish: Wish, say: _Say, *, is_farm: bool) -> int:
     """Say what became of everything, and return the exit status."""
     failed = sum(outcome.problem is not None for outcome in outcomes)
     done = sum(outcome.state == "done" for outcome in outcomes)
@@ -271,6 +284,10 @@ def _conclude(outcomes: Sequence[Outcome], assembled: _Assembly, wish: Wish, say
     lines = [f"{done} done, {skipped} were there, {failed} failed", *assembled.lines(wish)]
     facts = {"done": done, "skipped": skipped, "failed": failed, **assembled.facts(wish)}
     say.answer("\n".join(lines), event="done", **facts)
+    for page in assembled.pages:
+        say.saved(page)
+    if is_farm:
+        failed = sum(outcome.problem is not None and not outcome.problem.would_recur for outcome in outcomes)
     return 1 if failed or assembled.problems else 0
 
 
@@ -370,6 +387,7 @@ def _say_outcome(outcome: Outcome, count: str, say: _Say) -> None:
     say.event("picture", **_outcome_facts(outcome))
     problem = f": {outcome.problem.message} {outcome.problem.hint}".rstrip() if outcome.problem else ""
     say.note(f"[{count}] {outcome.item.picture.name}: {outcome.state}{problem}")
+    say.step(outcome.seconds)
 
 
 def _dry_run(options: argparse.Namespace, items: Sequence[Item], say: _Say) -> int:
@@ -668,6 +686,12 @@ def _add_batch(commands: Any, arguments: Sequence[str]) -> None:
         default=slice(None),
         metavar="K/N",
         help="only every N-th picture, from the K-th on: for N machines at once, with one output folder or several",
+    )
+    command.add_argument(
+        "--farm",
+        action="store_true",
+        help="for a render farm: exit status 0 although pictures failed, if another machine would fare no better; "
+        "progress as Blender tells it of frames",
     )
     command.add_argument("--format", default=DEFAULT_FORMAT, help="of the models (glb; in Blender also blend …)")
     command.add_argument(

@@ -45,6 +45,8 @@ class ImageTo3DError(Exception):
     exit_status: ClassVar[int] = 1
     default_hint: ClassVar[str] = ""
     default_charged: ClassVar[Charged] = Charged.NO
+    would_recur: ClassVar[bool] = False
+    """Another machine would fare no better with this picture; nothing else is known to be so."""
 
     def __init__(self, message: str, *, hint: str | None = None, charged: Charged | None = None) -> None:
         # A file's name may be no text at all, and nothing could write such a message down.
@@ -62,6 +64,7 @@ class InputError(ImageTo3DError):
 class BadPicture(InputError):
     """The picture is missing, damaged, empty or too large."""
 
+    would_recur = True
     default_hint = "Choose another picture."
 
 
@@ -126,6 +129,8 @@ class Busy(Unreachable):
 class GenerationFailed(ImageTo3DError):
     """The service, or our own generator, says that it cannot make this model."""
 
+    would_recur = True
+
 
 class BadResult(GenerationFailed):
     """Something arrived, but it is not a usable model."""
@@ -140,12 +145,14 @@ class ResultGone(BadResult):
 class Stalled(ImageTo3DError):
     """The service accepted the request, and has said nothing new for too long."""
 
+    would_recur = True
     default_hint = "Look at the service. Resume asks again; with --again everything is sent anew."
 
 
 class OutcomeUnknown(ImageTo3DError):
     """The request may have been accepted and charged."""
 
+    would_recur = True
     default_hint = "Look at the service's own history before you send it again."
     default_charged = Charged.MAYBE
 

@@ -182,6 +182,11 @@ class Problem(Model):
             exit_status=error.exit_status,
         )
 
+    @property
+    def would_recur(self) -> bool:
+        """Whether another machine would fare no better with this picture."""
+        return self.error().would_recur
+
     def error(self) -> ImageTo3DError:
         """Return the exception that this problem was."""
         kind = getattr(errors, self.kind, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 from pathlib import Path
@@ -73,6 +74,49 @@ def test_one_bad_picture_does_not_stop_the_others(user: User, pictures: Path, ou
     problems = {Path(line["picture"]).name: line["problem"] for line in report(tmp_path / "report.jsonl")}
     assert problems["cup 1.png"]["kind"] == problems["cup 3.png"]["kind"] == "BadPicture"
     assert problems["cup 0.png"] is None
+
+
+def test_on_a_farm_a_bad_picture_is_reported_and_the_task_succeeds(
+    user: User, pictures: Path, out: Path, tmp_path: Path
+) -> None:
+    (pictures / "cup 1.png").write_bytes(b"no picture")
+    words = ["batch", pictures, "--output-dir", out, "--report", tmp_path / "report.jsonl", "--farm"]
+    answer = user.run(*words)
+    assert answer.status == 0, answer.errors
+    assert [line["picture"] for line in report(tmp_path / "report.jsonl") if line["problem"]] == [
+        str(pictures / "cup 1.png")
+    ]
+    assert answer.output == "4 done, 0 were there, 1 failed\n"
+    # What Flamenco looks for at the beginning of a line.
+    assert len(re.findall(r"^Time: [0-9:.]+$", answer.errors, re.MULTILINE)) == 5
+    assert user.run(*words, "--resume").status == 0
+
+
+@pytest.mark.parametrize(
+    ("fails", "status"),
+    [
+        ("refused", 0),
+        ("unknown", 0),
+        ("poll", 0),
+        ("html", 0),
+        ("picture", 0),
+        ("crash", 0),
+        ("offline", 1),
+        ("key", 3),
+    ],
+)
+def test_on_a_farm_only_what_another_machine_may_do_better_fails_the_task(
+    user: User, pictures: Path, out: Path, fails: str, status: int
+) -> None:
+    words = ["batch", pictures, "--output-dir", out, *PAID, "--limit", 2, *option(fails=fails)]
+    assert user.run(*words, "--farm").status == status
+    sold = len(user.sold)
+    assert user.run(*words, "--farm", "--resume").status in {status, 0} and len(user.sold) == sold
+
+
+def test_on_a_farm_a_wrong_option_fails_the_task(user: User, pictures: Path, out: Path) -> None:
+    answer = user.run("batch", pictures, "--output-dir", out, "--farm", *option(thickness="thick"))
+    assert answer.status == 1 and "thickness" in answer.errors.lower()
 
 
 @pytest.mark.parametrize(("fails", "sold"), [("key", 0), ("credit", 0)])
