@@ -21,6 +21,7 @@ _DISPLAYS = range(10, 40)
 # The first process ends with its input, that is when we end, however that happens; and its end ends all others.
 _FIRST = """
 root=$1 folder=$2
+hostname "$3"
 mount -t proc proc "$root/proc"; mount -t sysfs sys "$root/sys"; mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/tmp"; mkdir -p "$root$folder"; mount --bind "$folder" "$root$folder"
 exec chroot "$root" bash -c 'echo ready; cat; exit'
@@ -41,17 +42,20 @@ class Process:
 
 
 class Machine:
-    """Its folder has the same path inside and outside; nothing else of the host can be seen there but the network."""
+    """Its folder has the same path inside and outside; nothing else of the host can be seen there but the network.
 
-    def __init__(self, root: Path, folder: Path) -> None:
+    Machines with the same folder share it as they would a network drive; give each a name, which is its home's as well.
+    """
+
+    def __init__(self, root: Path, folder: Path, name: str = "home") -> None:
         self.root = root
         self.folder = folder
-        self.home = folder / "home"
+        self.home = folder / name
         self.home.mkdir(exist_ok=True)
         self._first = subprocess.Popen(
             [
-                *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation=private"),
-                *("sh", "-ec", _FIRST, "sh", root, folder),
+                *("unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--propagation=private"),
+                *("sh", "-ec", _FIRST, "sh", root, folder, name),
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -80,7 +84,7 @@ class Machine:
             "XDG_RUNTIME_DIR": "/tmp",
         }
         words = [f"{name}={value}" for name, value in {**usual, **environment}.items()]
-        enter = ["nsenter", f"--target={self._inside}", "--mount", "--pid", "--root", "--wd", "env", "-i"]
+        enter = ["nsenter", f"--target={self._inside}", "--mount", "--pid", "--uts", "--root", "--wd", "env", "-i"]
         return subprocess.Popen([*enter, *words, *map(str, command)], **how)
 
     def run(self, *command: str | Path, **environment: str) -> str:
@@ -95,6 +99,11 @@ class Machine:
     def kill(self, pid: int) -> None:
         """End a process of the machine, known by the number that it has there."""
         self.run("bash", "-c", f"kill -9 {pid}")
+
+    def crash(self) -> None:
+        """End everything at once, as a power cut does."""
+        self._first.kill()
+        self._first.wait(30)
 
     def processes(self) -> list[Process]:
         """Return what runs now; what has ended and only waits to be noticed does not."""
