@@ -27,8 +27,10 @@ PUBLISHED = "1657ef8"
 """The commit of the version that the first users have."""
 _OF_BLENDER = re.compile(
     r"temporary/blender_\w+"  # our sessions end before Blender removes its folder
+    r"|home/\.cache/thumbnails/.*"  # of the .blend that was saved
     # What it does not clean up: lists of its own, and what Python compiled of a package that is a single file.
-    r"|resources/extensions/(\.user/user_default|\.cache/.*|user_default/\.blender_ext/.*|\.local/.*/__pycache__/\w+\.cpython-\d+\.pyc)"
+    r"|resources/extensions/(\.user/user_default|\.cache/.*|user_default/\.blender_ext/.*)"
+    r"|resources/extensions/\.local/.*/__pycache__/\w+\.cpython-\d+\.pyc"
 )
 """What Blender leaves of any extension that brings packages."""
 GENERATE = "bpy.ops.image_to_3d.generate(filepath={picture!r}, provider='offline_shape', height=1.5)\n"
