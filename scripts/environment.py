@@ -203,11 +203,12 @@ def build_extension() -> Path:
     return Path(built.stdout.splitlines()[-1])
 
 
-def install_extension(blender: Blender) -> None:
-    """Build the extension and install it into the folder that this Blender has for the project."""
+def install_extension(blender: Blender) -> Path:
+    """Build the extension and install it into the folder that this Blender has for the project; return the zip."""
     archive = build_extension()
     shutil.rmtree(blender.resources, ignore_errors=True)
     command = blender.script(ROOT / "scripts" / "install_extension.py", archive)
     result = subprocess.run(command, env=blender.environment, capture_output=True, text=True)
     if result.returncode:
         give_up(f"Blender {blender.version} does not install the extension: {(result.stdout + result.stderr)[-2000:]}")
+    return archive

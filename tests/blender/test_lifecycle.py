@@ -222,7 +222,7 @@ class SlowMeshy(MeshyServer):
         return {"IMAGE_TO_3D_MESHY_URL": f"{self.url}/openapi/v1"}
 
 
-@pytest.mark.parametrize("comes_from", ["the same code", "what is published"])
+@pytest.mark.parametrize("comes_from", ["the same code", pytest.param("what is published", marks=pytest.mark.once)])
 def test_an_upgrade_keeps_everything_and_a_paid_job_that_runs(
     own: OwnBlender, archive: Path, picture: str, tmp_path: Path, comes_from: str, request: pytest.FixtureRequest
 ) -> None:
@@ -271,6 +271,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.once
 def test_an_older_version_reads_and_spoils_nothing_of_a_newer_one(
     own: OwnBlender, archive: Path, published: Path, picture: str
 ) -> None:

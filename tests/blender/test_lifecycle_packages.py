@@ -73,6 +73,7 @@ def assert_says(pattern: re.Pattern[str], said: dict[str, Any]) -> None:
     assert "IMAGE_TO_3D_PT_main" in said["drawn"] and said["library"] and said["key"] == ""
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("kind", ["1", "older"])
 def test_an_older_one_that_is_in_use_takes_a_restart(
     own: OwnBlender, archive: Path, picture: str, tmp_path: Path, kind: str
@@ -96,6 +97,7 @@ def test_a_newer_one_is_used(own: OwnBlender, archive: Path, picture: str, tmp_p
     assert_works(asked(own, picture, "import pydantic; assert pydantic.VERSION.startswith('2.12.')"))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("part", ["pydantic", "pydantic_core"])
 @pytest.mark.parametrize("first", ["ours", "the other"])
 def test_a_part_of_another_one_is_told_by_the_name_of_who_brought_it(
