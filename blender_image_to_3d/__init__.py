@@ -19,6 +19,7 @@
     worker         one job, from queued to result on disk; bootstrap starts it in a Python of its own
     runner         starts, watches, stops and resumes workers
     batch          works through many pictures, or through one machine's share of them; report says what became of each
+    assembly       what is made of all models of a batch: an asset library, a contact sheet; catalogs is Blender's file
     accounts       asks a service whether a key is good, and what is left; a program as well
     cli            the same words in a shell and in Blender
     blender/       the only part that imports bpy
