@@ -14,6 +14,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO
@@ -22,7 +23,7 @@ from pydantic import ValidationError
 
 # Everything a job may need is imported now: an upgrade of the add-on must not swap modules under a paid job.
 from . import providers, system
-from .claims import LEASE_SECONDS, Claim
+from .claims import LEASE_SECONDS, Claim, Lease
 from .errors import (
     BadResult,
     Cancelled,
@@ -124,11 +125,13 @@ class _Run:
         self.blender = start.blender
         self.result_folder = folder.path / f"result.{claim.token}~"
         self._patience_seconds = start.patience_seconds or provider.info.patience_seconds
+        self._lease_seconds = start.lease_seconds or LEASE_SECONDS
         self.links = folder.load_links()
         self._expired_links = 0
         self._keeps_cancelled_result = False
         self._is_cancelling = False
         self._was_sent = False
+        self._written = job.updated
         self._next_report = 0.0
 
     def to_the_end(self) -> Job:
@@ -306,10 +309,12 @@ class _Run:
     def _journal(self, *, durable: bool = True, **changes: object) -> Job:
         self.job = self.job.evolve(**changes)  # first of all here: a full disk must not make us forget a handle
         try:
-            return self.folder.save(self.job, claim=self.claim, durable=durable)
+            self.folder.save(self.job, claim=self.claim, durable=durable)
         except JobBusy:
             self._regain()
-            return self.folder.save(self.job, claim=self.claim)
+            self.folder.save(self.job, claim=self.claim)
+        self._written = self.job.updated
+        return self.job
 
     def _hold(self) -> None:
         """Make sure that the job, and with it the place of its result, is still ours. Raises `JobBusy`."""
@@ -321,18 +326,27 @@ class _Run:
     def _regain(self) -> None:
         """Claim the job again after this machine slept through its lease, if nobody but us knows what was bought.
 
+        Whoever took it over first has to look at it, and let it go; or dies before.
+
         Raises:
             JobBusy: another machine has it, or had all that it needed to go on.
         """
         log.warning("another machine has taken the job over; the handle here is %s", self.job.handle)
-
-        def is_unknown() -> bool:
-            job = self.folder.load()
-            return self._was_sent and job.state is JobState.UNKNOWN and job.handle is None
-
-        if is_unknown():
-            self.claim.regain(is_unknown)
+        lease = Lease(self.folder.path, self._lease_seconds)
+        while self._is_for_us_to_say():
+            lease.end()
+            if lease.host is None:
+                with suppress(JobBusy):
+                    self.claim.regain(self._is_for_us_to_say)
+                    return
+            time.sleep(_STOP_CHECK_SECONDS)
         self.claim.check()
+
+    def _is_for_us_to_say(self) -> bool:
+        """Whether the job still says that our request was on its way, or that nobody knows what became of it."""
+        job = self.folder.load()
+        is_ours = job.state is JobState.UNKNOWN or job.updated == self._written
+        return self._was_sent and job.handle is None and is_ours
 
     def _journal_pending(self, answer: Pending) -> None:
         if self.job.handle is None:

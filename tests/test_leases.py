@@ -22,6 +22,11 @@ from typing import Any
 
 import pytest
 
+from blender_image_to_3d.claims import Lease
+from blender_image_to_3d.errors import JobBusy, OutcomeUnknown
+from blender_image_to_3d.library import JobFolder
+from blender_image_to_3d.runner import reopen
+
 from .conftest import User, draw_disc
 from .fakes.servers.loopback import Exchange
 from .services import MODELS, SERVICES, Service
@@ -225,6 +230,39 @@ def test_a_frozen_machine_that_wakes_up_buys_nothing_and_spoils_nothing(farm: Fa
     assert len(before) == 4 and all(after[name] == job for name, job in before.items())
     assert {job["state"] for job in after.values()} == {"ready"}, "the answer to its purchase was not lost"
     assert len(models(farm.out)) == 5 and not list(farm.out.rglob("*~"))
+
+
+@needs_namespaces
+@pytest.mark.parametrize("share", ["locks reach"], indirect=True)
+def test_an_answer_that_comes_while_the_job_is_taken_over_is_not_lost(farm: Farm) -> None:
+    """Who breaks a claim may have other jobs to do before it looks at this one, which says "submitting" until then."""
+    draw_cups(farm.pictures, 1)
+    first = farm.machines[0]
+    is_open = threading.Event()
+    farm.service.watch(lambda exchange: farm.service.phase(exchange) == "buy" and is_open.wait(60) and None)
+    command = farm.start(first)
+    wait_for(lambda: farm.service.posts == 1, seconds=60)
+    first.freeze()
+    (folder,) = [JobFolder(path) for path in farm.out.glob(".image_to_3d/[!.]*")]
+    wait_for(Lease(folder.path, SHORT_LEASE_SECONDS).end)
+    is_open.set()
+    first.thaw()
+    wait_for(lambda: "has taken the job over" in folder.log.read_text())
+    assert [job["state"] for job in farm.jobs] == ["submitting"]
+
+    def is_judged() -> bool:
+        try:
+            reopen(folder)
+        except JobBusy:
+            return False
+        except OutcomeUnknown:
+            return True
+        return False
+
+    wait_for(is_judged)
+    said = command.communicate(timeout=100)[1]
+    assert command.returncode == 0 and farm.states(first) == {"done": 1}, said
+    assert farm.service.posts == farm.service.purchases() == len(models(farm.out)) == 1
 
 
 @needs_namespaces
