@@ -73,16 +73,33 @@ class JobFolder:
             StorageError: there is no readable job.json.
         """
         try:
-            return Job.model_validate_json(system.read_shared(self.path / "job.json"))
+            return self._read()
         except FileNotFoundError:
             raise StorageError(f'There is no job "{self.id}".', hint="See: jobs list.") from None
-        except OSError as error:
-            raise StorageError(f'Job "{self.id}" cannot be read: {system.explain(error)}.') from error
         except ValidationError as error:
             raise StorageError(
                 f'Job "{self.id}" was written by another version, or is damaged.',
                 hint=f"Its files are still in {self.path}.",
             ) from error
+
+    def load_if_any(self) -> Job | None:
+        """Return the job; nothing if there is none, or none that can be understood.
+
+        Raises:
+            StorageError: nobody knows what there is, and nobody may say that there is nothing.
+        """
+        try:
+            return self._read()
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def _read(self) -> Job:
+        try:
+            return Job.model_validate_json(system.read_shared(self.path / "job.json"))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise StorageError(f'Job "{self.id}" cannot be read: {system.explain(error)}.') from error
 
     def save(self, job: Job, *, claim: Claim | None = None, durable: bool = True) -> Job:
         """Replace job.json.
@@ -269,12 +286,10 @@ class Library:
         return Usage(jobs, sizes)
 
     def jobs(self) -> Iterator[tuple[JobFolder, Job]]:
-        """Yield every job that can be read, the oldest first."""
+        """Yield every job that can be understood, the oldest first. Raises `StorageError`: one cannot be read now."""
         for folder in self.folders():
-            try:
-                yield folder, folder.load()
-            except StorageError:
-                continue
+            if (job := folder.load_if_any()) is not None:
+                yield folder, job
 
     def find(self, text: str) -> JobFolder:
         """Return the job whose id is, begins or ends with `text`.
@@ -291,7 +306,7 @@ class Library:
         return found[0]
 
     def same(self, fingerprint: str) -> list[tuple[JobFolder, Job]]:
-        """Return the jobs that ask for the same thing, the newest first."""
+        """Return the jobs that ask for the same thing, the newest first. Raises `StorageError`, as `jobs`."""
         return [(folder, job) for folder, job in self.jobs() if job.request.fingerprint == fingerprint][::-1]
 
     @contextmanager
@@ -338,21 +353,14 @@ class JobIndex:
         """Return the job for a request, or nothing. Also sees what another process has made meanwhile.
 
         Raises:
-            StorageError: a job that is there cannot be read, such as another user's.
+            StorageError: a job cannot be read now, and could be the one.
         """
         self._read_new_ones()
         return self._best[fingerprint][1] if fingerprint in self._best else None
 
     def add(self, folder: JobFolder) -> None:
         """Take a job in. Raises `StorageError` if it cannot be read."""
-        self._seen.add(folder)
-        job = folder.load()
-        self._pictures |= {picture.sha256 for picture in job.request.views.values()}
-        if self._only_unfinished and not job.is_unfinished:
-            return
-        known = self._best.get(job.request.fingerprint)
-        if known is None or job.worth >= known[0]:
-            self._best[job.request.fingerprint] = (job.worth, folder)
+        self._take_in(folder, folder.load())
 
     def knows(self, picture: Picture) -> bool:
         """Whether any job was made from this picture."""
@@ -360,13 +368,20 @@ class JobIndex:
 
     def _read_new_ones(self) -> None:
         for folder in self._library.folders():
-            if folder not in self._seen:
-                try:
-                    self.add(folder)
-                except StorageError as error:
-                    if isinstance(error.__cause__, OSError):  # it may be what was paid for
-                        self._seen.discard(folder)
-                        raise
+            if folder in self._seen:
+                continue
+            if (job := folder.load_if_any()) is not None:
+                self._take_in(folder, job)
+            self._seen.add(folder)
+
+    def _take_in(self, folder: JobFolder, job: Job) -> None:
+        self._seen.add(folder)
+        self._pictures |= {picture.sha256 for picture in job.request.views.values()}
+        if self._only_unfinished and not job.is_unfinished:
+            return
+        known = self._best.get(job.request.fingerprint)
+        if known is None or job.worth >= known[0]:
+            self._best[job.request.fingerprint] = (job.worth, folder)
 
 
 def picture_of(path: Path, view: View, suffix: str) -> Picture:

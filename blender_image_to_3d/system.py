@@ -290,13 +290,17 @@ def replace(source: Path, target: Path) -> None:
 
 
 def read_shared(path: Path) -> bytes:
-    """Read a file that another process replaces now and then; on Windows that blocks readers for moments."""
-    deadline = time.monotonic() + (_PATIENCE_SECONDS if sys.platform == "win32" else 0)
+    """Read a file that another process replaces now and then.
+
+    On Windows that blocks readers for moments; on NFS what was opened is stale once another machine replaced it.
+    """
+    passing = errno.EACCES if sys.platform == "win32" else errno.ESTALE
+    deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
             return path.read_bytes()
-        except PermissionError:
-            if time.monotonic() >= deadline:
+        except OSError as error:
+            if error.errno != passing or time.monotonic() >= deadline:
                 raise
             time.sleep(_NAP_SECONDS)
 

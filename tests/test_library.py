@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from blender_image_to_3d import library as library_module
 from blender_image_to_3d import system
 from blender_image_to_3d.errors import JobBusy, StorageError
-from blender_image_to_3d.library import JobFolder, Library, picture_of, slug
+from blender_image_to_3d.library import JobFolder, JobIndex, Library, picture_of, slug
 from blender_image_to_3d.models import GenerationRequest, JobState, View
 
 from .conftest import ROOT, User
@@ -259,3 +260,30 @@ def test_how_much_is_in_a_library(library: Library, cup: Path, user: User) -> No
     answer = user.run("usage", library.root, cup.with_name("usage"))
     assert (answer.status, answer.output, answer.errors) == (0, "", "")
     assert json.loads(cup.with_name("usage").read_bytes()) == {"jobs": 2, "size_bytes": expected}
+
+
+def test_an_index_reads_later_what_it_could_not_read_at_first(folder: JobFolder, library: Library) -> None:
+    index, fingerprint = JobIndex(library), folder.load().request.fingerprint
+    job = folder.path / "job.json"
+    job.rename(folder.path / "aside")
+    job.symlink_to(job)
+    with pytest.raises(StorageError, match="cannot be read"):
+        index.find(fingerprint)
+    (folder.path / "aside").replace(job)
+    assert index.find(fingerprint) == folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="what is told by network shares of Linux and macOS")
+def test_a_file_that_a_share_replaced_while_it_was_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "job.json").write_bytes(b"whole")
+    read, failures = Path.read_bytes, [OSError(errno.ESTALE, os.strerror(errno.ESTALE))] * 3
+
+    def read_bytes(path: Path) -> bytes:
+        if failures:
+            raise failures.pop()
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert system.read_shared(tmp_path / "job.json") == b"whole"
