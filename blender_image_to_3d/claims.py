@@ -107,8 +107,10 @@ class Claim:
             _write(self._file, self._said)
             os.fsync(self._file.fileno())  # or a network share may show it to others much later
 
-    def write(self, name: str, data: bytes, *, durable: bool = True) -> None:
+    def write(self, name: str, data: bytes, *, durable: bool = True, private: bool = False) -> None:
         """Replace a file of the job folder, if the job is still ours.
+
+        durable, private: as for `system.write_atomically`.
 
         Raises:
             JobBusy: another machine has taken it over.
@@ -116,7 +118,7 @@ class Claim:
         """
         draft = f"{name}.{self.token}~"
         system.write_atomically(
-            self._folder / name, data, durable=durable, draft_name=draft, before_replacing=self.check
+            self._folder / name, data, durable=durable, private=private, draft_name=draft, before_replacing=self.check
         )
 
     def regain(self, is_wanted: Callable[[], bool]) -> None:

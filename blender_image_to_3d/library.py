@@ -134,17 +134,21 @@ class JobFolder:
             raise StorageError(f"{self.path / 'links.json'} cannot be read.") from error
         return links
 
-    def save_links(self, links: dict[str, JsonValue]) -> None:
+    def save_links(self, links: dict[str, JsonValue], *, claim: Claim) -> None:
         """Keep the part of the handle that is not for everybody's eyes; nothing: forget it.
 
+        claim: the caller's.
+
         Raises:
+            JobBusy: another machine has taken the claim over; its links are still there.
             StorageError: it cannot be written.
         """
         path = self.path / "links.json"
         try:
             if links:
-                system.write_atomically(path, json.dumps(links).encode(), private=True)
+                claim.write(path.name, json.dumps(links).encode(), private=True)
             else:
+                claim.check()
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"{path} cannot be written: {system.explain(error)}.") from error

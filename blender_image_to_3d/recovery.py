@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from . import system
+from .claims import Claim
 from .errors import OutcomeUnknown, StorageError
 from .library import JobFolder
 from .models import Job, JobState, Problem, ResultFile
@@ -16,15 +17,16 @@ from .provider import Finished, ProviderInfo
 from .results import FINISHED
 
 
-def recovered(job: Job, info: ProviderInfo, folder: JobFolder) -> Job:
+def recovered(job: Job, info: ProviderInfo, folder: JobFolder, claim: Claim) -> Job:
     """Return the job as it is now, its claim being ours.
 
     Raises:
+        JobBusy: it no longer is.
         StorageError: what is there of its result cannot be read, and nobody may say that there is none.
     """
     try:
         if not job.state.has_result and (found := _whole_result(folder)) is not None:
-            folder.save_links({})
+            folder.save_links({}, claim=claim)
             return ready(job, found, folder)
     except OSError as error:
         raise StorageError(f"The result in {folder.path} cannot be read: {system.explain(error)}.") from error

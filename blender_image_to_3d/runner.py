@@ -252,7 +252,7 @@ def settled(folder: JobFolder) -> Job:
         return job
     try:
         with folder.claim(patience_seconds=0) as claim:
-            return folder.save(recovered(folder.load(), _info(folder), folder), claim=claim)
+            return folder.save(recovered(folder.load(), _info(folder), folder, claim), claim=claim)
     except JobBusy:
         return job
 
@@ -271,7 +271,7 @@ def reopen(folder: JobFolder, *, again: bool = False, take_over: bool = False) -
         return job
     with folder.claim(patience_seconds=0, take_over=take_over) as claim:
         # Written down first: if it goes no further, everybody shall see why.
-        job = folder.save(recovered(folder.load(), _info(folder), folder), claim=claim)
+        job = folder.save(recovered(folder.load(), _info(folder), folder, claim), claim=claim)
         return job if job.state.has_result else folder.save(_reopened(job, again=again), claim=claim)
 
 
@@ -509,7 +509,7 @@ def cancel_waiting(folder: JobFolder, *, take_over: bool = False) -> Job:
     """
     with folder.claim(patience_seconds=0, take_over=take_over) as claim:
         folder.forget_stop_request()
-        return folder.save(_cancelled(recovered(folder.load(), _info(folder), folder)), claim=claim)
+        return folder.save(_cancelled(recovered(folder.load(), _info(folder), folder, claim)), claim=claim)
 
 
 def _cancelled(job: Job) -> Job:

@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 # Everything a job may need is imported now: an upgrade of the add-on must not swap modules under a paid job.
 from . import providers, system
@@ -95,7 +95,7 @@ def work(folder: JobFolder, claim: Claim, start: Start) -> Job:
     """
     job = folder.load()
     provider = providers.get(job.request.provider)
-    job = folder.save(recovered(job, provider.info, folder), claim=claim)
+    job = folder.save(recovered(job, provider.info, folder, claim), claim=claim)
     if job.state.is_final:
         return job
     run = _Run(folder, claim, job, provider, start)
@@ -171,7 +171,7 @@ class _Run:
         self._raise_if_stopped()
         self._prepare_pictures()
         self.links = {}
-        self.folder.save_links({})
+        self.folder.save_links({}, claim=self.claim)
         if not self.provider.info.paid:
             self._journal(state=JobState.SUBMITTING, problem=None)
         try:
@@ -207,7 +207,7 @@ class _Run:
         self._hold()
         system.replace(self.result_folder, self.folder.result)
         log.info("ready: %s", ", ".join(finished.files))
-        self.folder.save_links({})  # before the job is ready, or nobody would come back to do it
+        self.folder.save_links({}, claim=self.claim)  # before the job is ready, or nobody would come back to do it
         return self.folder.save(ready(self.job, finished, self.folder), claim=self.claim)
 
     def stopped_by(self, error: ImageTo3DError, *, is_sure: bool = True) -> Job:
@@ -316,6 +316,13 @@ class _Run:
         self._written = self.job.updated
         return self.job
 
+    def _save_links(self, links: dict[str, JsonValue]) -> None:
+        try:
+            self.folder.save_links(links, claim=self.claim)
+        except JobBusy:
+            self._regain()
+            self.folder.save_links(links, claim=self.claim)
+
     def _hold(self) -> None:
         """Make sure that the job, and with it the place of its result, is still ours. Raises `JobBusy`."""
         try:
@@ -351,14 +358,16 @@ class _Run:
     def _journal_pending(self, answer: Pending) -> None:
         if self.job.handle is None:
             log.info("accepted")
+        is_new = answer.handle != self.job.handle
+        self.job = self.job.evolve(handle=answer.handle)  # as in `_journal`: whatever becomes of the links
         if answer.links != self.links:  # before the handle that needs them
             self.links = answer.links
             try:
-                self.folder.save_links(answer.links)
+                self._save_links(answer.links)
             except StorageError as error:  # no reason to forget the handle, or not to fetch what is made
                 log.warning("%s", error)
         self._journal(
-            durable=answer.handle != self.job.handle,
+            durable=is_new,
             state=JobState.DOWNLOADING if answer.is_made else JobState.RUNNING,
             problem=None,
             **answer.model_dump(exclude={"poll_after_seconds", "links", "is_made"}),

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import JsonValue
 
 from blender_image_to_3d import claims, system
 from blender_image_to_3d.claims import Lease
@@ -103,6 +104,23 @@ def test_what_was_being_written_while_the_job_was_lost_is_never_seen(
             folder.save(job.evolve(state=JobState.SUBMITTING), claim=claim)
     assert (folder.load().state, folder.load().message) == (JobState.QUEUED, "theirs")
     assert not list(folder.path.glob("*~"))
+
+
+@pytest.mark.parametrize("mine", [{}, {"glb": "https://files.example/1"}])
+def test_who_lost_a_claim_leaves_the_next_one_s_links_alone(
+    folder: JobFolder, on: Callable[[str], None], mine: dict[str, JsonValue]
+) -> None:
+    theirs: dict[str, JsonValue] = {"glb": "https://files.example/2"}
+    with folder.claim(lease_seconds=SHORT) as claim:
+        on("node2")
+        assert expire(Lease(folder.path, SHORT))
+        with folder.claim(patience_seconds=0) as other:
+            folder.save_links(theirs, claim=other)
+            with pytest.raises(JobBusy, match="over"):
+                folder.save_links(mine, claim=claim)
+            assert folder.load_links() == theirs
+            folder.save_links({}, claim=other)
+            assert folder.load_links() == {} and not list(folder.path.glob("links*"))
 
 
 def test_of_two_machines_that_have_waited_one_gets_the_job(folder: JobFolder, on: Callable[[str], None]) -> None:

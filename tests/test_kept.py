@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,15 @@ def answers(value: Any, status: int = 200) -> Answer:
 
 
 def block(user: User, pattern: str, name: str) -> Callable[[], None]:
-    """Let a file of the job's folder be one that cannot be written, as on a full disk."""
+    """Let a file of the job's folder be one that cannot be written, as on a full disk.
+
+    name: TOKEN stands for the worker's.
+    """
 
     def make() -> None:
         folder = next(user.library.glob(pattern))
-        (folder / name / "in the way").mkdir(parents=True)
+        token = json.loads(next(user.library.glob("[!.]*/lock")).read_bytes())["token"]
+        (folder / name.replace("TOKEN", token) / "in the way").mkdir(parents=True)
 
     return make
 
@@ -49,11 +54,12 @@ def job(user: User) -> dict[str, Any]:
 
 def test_links_that_cannot_be_written_lose_no_handle(user: User, cup: Path) -> None:
     with SERVICES["aimlapi"](user) as service:
-        way = block(user, "[!.]*", "links.json~")
+        way = block(user, "[!.]*", "links.json.TOKEN~")
         service.server.fail(service.buys, buying(service.server.answer, way))  # type: ignore[attr-defined]
         answer = user.run("generate", cup, *service.words)
         assert answer.status == 0, answer.errors
         assert service.posts == 1
+        assert "links.json cannot be written" in next(user.library.glob("[!.]*/worker.log")).read_text()
 
 
 def test_an_answer_that_cannot_be_written_leaves_the_outcome_unknown(user: User, cup: Path) -> None:
