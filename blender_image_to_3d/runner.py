@@ -78,17 +78,25 @@ class Runner:
     """The workers of one process."""
 
     def __init__(
-        self, *, jobs_at_once: int = 1, around: Surroundings = NOTHING_AROUND, take_over: bool = False
+        self,
+        *,
+        jobs_at_once: int = 1,
+        around: Surroundings = NOTHING_AROUND,
+        take_over: bool = False,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
+        """lease_seconds: how long a watched machine may give no sign of life; its claim may ask for more."""
         self.jobs_at_once = jobs_at_once
         """It may be changed at any time; nobody who works is stopped for it."""
         self.around = around
         """It may be changed at any time, and counts for the next worker."""
         self._take_over = take_over
+        self._lease_seconds = lease_seconds
         self._waiting: deque[JobFolder] = deque()
         self._workers: dict[JobFolder, subprocess.Popen[bytes]] = {}
         self._watched: dict[JobFolder, float] = {}
         """The jobs that others work on, and when to ask for their claims again."""
+        self._leases: dict[JobFolder, Lease] = {}
         self._stamps: dict[JobFolder, int] = {}
         self._known: dict[JobFolder, Job] = {}
         self._turn = 0
@@ -126,6 +134,8 @@ class Runner:
     def watch(self, folder: JobFolder) -> None:
         """Say in `step` what becomes of a job that somebody else's worker has, until nobody claims it any more.
 
+        A machine that gives no sign of life for a whole lease loses it.
+
         Raises:
             StorageError: the job cannot be read.
         """
@@ -133,6 +143,7 @@ class Runner:
             return
         self._known[folder] = folder.load()
         self._watched[folder] = 0.0
+        self._leases.setdefault(folder, Lease(folder.path, self._lease_seconds))
 
     def step(self) -> list[News]:
         """Start what waits, notice what ended, and return the jobs that changed since the last call.
@@ -186,6 +197,7 @@ class Runner:
         """Ask all our workers to "pause" or to "cancel", start no more, and leave the others' alone."""
         self._waiting.clear()
         self._watched.clear()
+        self._leases.clear()
         for folder in self._workers:
             folder.ask_to(request)
 
@@ -202,6 +214,7 @@ class Runner:
     def _forget(self, folder: JobFolder) -> None:
         self._workers.pop(folder, None)
         self._watched.pop(folder, None)
+        self._leases.pop(folder, None)
         self._stamps.pop(folder, None)
 
     def _is_worked_on(self, folder: JobFolder) -> bool:
@@ -209,7 +222,7 @@ class Runner:
         if time.monotonic() < self._watched[folder] and not self._known[folder].state.is_final:
             return True
         self._watched[folder] = time.monotonic() + _CLAIM_SECONDS
-        return folder.is_claimed()
+        return not self._leases[folder].end() and folder.is_claimed()
 
     def _was_written(self, folder: JobFolder) -> bool:
         try:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -135,6 +136,21 @@ def test_the_end_of_a_watched_worker_is_noticed_although_it_said_nothing(
     (last,) = steps(running)
     assert last.has_ended and last.job.state is JobState.QUEUED, "it was free, and can be made again"
     assert folders[0].load() == last.job
+
+
+def test_a_job_of_a_machine_that_died_is_watched_no_longer_than_its_lease(folders: list[JobFolder]) -> None:
+    folder = folders[0]
+    said = {"pid": 1, "host": "another machine", "token": "0123abcd", "beat": 7, "lease": 0.2}
+    (folder.path / "lock").write_text(json.dumps(said))
+    folder.save(folder.load().evolve(state=JobState.RUNNING, handle={"id": 1}))
+    patient, running = Runner(), Runner(lease_seconds=0.2)
+    patient.watch(folder)
+    running.watch(folder)
+    news = list(steps(running))
+    assert news[-1].has_ended and news[-1].job.state is JobState.RUNNING
+    assert not folder.is_claimed() and not folder.is_claimed_elsewhere()
+    (folder.path / "lock").write_text(json.dumps(said))
+    assert not any(each.has_ended for each in patient.step()), "two minutes, if nobody says otherwise"
 
 
 def test_what_is_watched_takes_no_place_and_is_never_stopped(running: Runner, folders: list[JobFolder]) -> None:
