@@ -101,7 +101,7 @@ class Claim:
 
     def beat(self) -> None:
         """Say that we live, unless the job was taken over: who writes next will notice that."""
-        with suppress(JobBusy, OSError):
+        with suppress(JobBusy, OSError, ValueError):  # the last: `regain`, in another thread, has closed the file
             self.check()
             self._said = self._said._replace(beat=self._said.beat + 1)
             _write(self._file, self._said)

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 from pydantic import JsonValue
@@ -160,6 +161,36 @@ def test_a_lost_claim_can_be_had_again_when_nobody_has_it(folder: JobFolder, on:
         claim.regain(lambda: True)
         claim.check()
         assert folder.is_claimed()
+    assert not folder.is_claimed()
+
+
+def test_a_beat_on_its_way_outlives_the_file_that_it_was_for(
+    folder: JobFolder, on: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beats come from a thread of their own; `regain` may change the file between two steps of one."""
+    with folder.claim(lease_seconds=SHORT) as claim:
+        on("node2")
+        assert expire(Lease(folder.path, SHORT))
+        (folder.path / "lock").write_text("{}")
+        on("here")
+        look = claim.check
+
+        def look_late() -> None:
+            monkeypatch.setattr(claim, "check", look)
+            write = claims._write
+
+            def write_late(file: IO[bytes], said: claims.Said) -> None:
+                monkeypatch.setattr(claims, "_write", write)
+                claim.regain(lambda: True)
+                write(file, said)
+
+            monkeypatch.setattr(claims, "_write", write_late)
+
+        monkeypatch.setattr(claim, "check", look_late)
+        claim.beat()
+        claim.check()
+        claim.beat()
+        assert claims.said_of(folder.path) is not None
     assert not folder.is_claimed()
 
 
