@@ -140,10 +140,11 @@ def _write(blocks: set[bpy.types.ID], target: Path) -> None:
             bpy.data.libraries.write(str(draft), blocks, fake_user=False, compress=False)
             export.check_room(draft.parent)
             system.replace(draft, target)
-    except OSError as error:
-        raise StorageError(f'"{target}" cannot be written: {system.explain(error)}.') from error
-    except RuntimeError as error:
-        raise StorageError(f'"{target}" cannot be written: {foreign.reason(error)}') from error
+    except (OSError, RuntimeError) as error:
+        # Blender raises either, with words of its own and without a number.
+        is_of_system = isinstance(error, OSError) and error.errno is not None
+        reason = f"{system.explain(error)}." if is_of_system else foreign.reason(error)
+        raise StorageError(f'"{target}" cannot be written: {reason}') from error
 
 
 @contextmanager

@@ -48,6 +48,15 @@ def disc(path: Path, colour: tuple[int, int, int] = (204, 26, 26), size: int = 9
     return path
 
 
+def pixels(path: Path) -> NDArray[np.float32]:
+    """What Blender reads from a picture file."""
+    image = bpy.data.images.load(str(path))
+    values = np.empty(len(image.pixels), np.float32)
+    image.pixels.foreach_get(values)
+    bpy.data.images.remove(image)
+    return values
+
+
 def textured_monkey(folder: Path, picture_name: str = "skin.png") -> bpy.types.Object:
     """A mesh with UVs, and a material whose picture is a file in `folder`."""
     bpy.ops.mesh.primitive_monkey_add()

@@ -7,6 +7,7 @@ import base64
 from pathlib import Path
 
 import bpy
+import numpy as np
 import pytest
 
 from ..conftest import KEY
@@ -29,7 +30,10 @@ def test_the_model_of_a_server_of_one_s_own_stands_in_the_scene(
         monkeypatch.setenv("IMAGE_TO_3D_HUNYUAN3D_URL", server.url)
         done = bpy.ops.image_to_3d.generate(filepath=str(disc), provider="hunyuan3d", options='{"seed": 7}')
         assert done == {"FINISHED"}
-    assert base64.b64decode(server.generated[0]["image"]) == disc.read_bytes()
+    sent = base64.b64decode(server.generated[0]["image"])
+    assert b"eXIf" in disc.read_bytes() and b"eXIf" not in sent, "the pixels are sent, and nothing else"
+    (tmp_path / "sent.png").write_bytes(sent)
+    assert np.array_equal(given.pixels(tmp_path / "sent.png"), given.pixels(disc))
     (root,) = [each for each in bpy.context.scene.objects if each.parent is None]
     assert root["image_to_3d_provider"] == "hunyuan3d" and root["image_to_3d_seed"] == 7
     assert any(image.packed_file for image in bpy.data.images), "its texture came along"
