@@ -14,6 +14,7 @@ import itertools
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -213,7 +214,7 @@ class Batch:
             else:
                 self._busy.append(busy)
         except ImageTo3DError as error:
-            yield Outcome(item, problem=Problem.of(error))
+            yield Outcome(item, _if_readable(folder), Problem.of(error), folder=folder)
 
     def _job_for(self, draft: Draft) -> JobFolder:
         """Return the job that has, or may bring, what the draft asks for; made now if there is none."""
@@ -264,6 +265,13 @@ class Batch:
             except ImageTo3DError as error:
                 problem = Problem.of(error).evolve(hint=_RUN_AGAIN)
         return Outcome(item, job, problem, folder=folder, seconds=time.monotonic() - started)
+
+
+def _if_readable(folder: JobFolder | None) -> Job | None:
+    """Return the job that stands behind a problem, for the report: what may have been charged has to be found."""
+    with suppress(StorageError):
+        return folder.load_if_any() if folder else None
+    return None
 
 
 def _reason_to_stop(outcome: Outcome) -> Problem | None:

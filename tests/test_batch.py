@@ -204,10 +204,13 @@ def test_what_may_have_been_charged_is_reported_and_not_repeated(
     user: User, pictures: Path, out: Path, tmp_path: Path
 ) -> None:
     words = ["batch", pictures, "--output-dir", out, *PAID, *option(fails="unknown"), "--limit", 2]
+    jobs = []
     for _ in range(2):
         answer = user.run(*words, "--resume", "--report", tmp_path / "report.jsonl")
         assert answer.status == 1
         assert {line["state"] for line in report(tmp_path / "report.jsonl")} == {"unknown"}
+        jobs.append({line["picture"]: line["job"] for line in report(tmp_path / "report.jsonl")})
+    assert jobs[0] == jobs[1] and all(jobs[0].values()), "whoever looks into it finds the job"
     assert len(user.sold) == 2
 
 
