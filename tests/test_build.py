@@ -27,6 +27,8 @@ from packaging.utils import parse_wheel_filename
 from .conftest import PACKAGE, ROOT
 from .trees import Tree, committed
 
+pytestmark = pytest.mark.once
+
 DISTRIBUTIONS = {"annotated-types", "pydantic", "pydantic-core", "typing-extensions", "typing-inspection"}
 # The oldest systems that Blender 4.2 runs on, as pip calls them: Linux with glibc 2.28, macOS 11.2, Windows 8.1.
 SYSTEMS = {

@@ -22,6 +22,8 @@ from blender_image_to_3d.provider import Context, Options, Pending, Provider, Pr
 from . import readme
 from .conftest import PACKAGE, ROOT
 
+pytestmark = pytest.mark.once
+
 TEXT = readme.README.read_text(encoding="utf-8")
 
 
