@@ -15,9 +15,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import bpy
+
+sys.path.insert(0, str(Path(__file__).parent))
+import drawing
 
 Question = dict[str, Any]
 _TICK_SECONDS = 0.004
@@ -219,7 +223,8 @@ class AGENT_OT_count(bpy.types.Operator):
 class Spy:
     """Keeps what panels say whenever they are drawn."""
 
-    drawn: dict[str, list[dict[str, Any]]] = {}
+    drawn: dict[str, list[dict[str, str]]] = {}
+    """What each drew, from the top: texts, and calls or properties of its buttons."""
 
     @classmethod
     def watch(cls, prefixes: list[str]) -> None:
@@ -227,36 +232,14 @@ class Spy:
         for panel in [*_subclasses(bpy.types.Panel), *_subclasses(bpy.types.AddonPreferences)]:
             is_ours = panel.__name__.startswith(tuple(prefixes)) and hasattr(panel, "draw")
             if is_ours and "is_spied_on" not in vars(panel):
-                cls._look_over(panel)
-
-    @classmethod
-    def _look_over(cls, panel: type) -> None:
-        draw = panel.draw
-
-        def draw_and_tell(self: bpy.types.Panel, context: bpy.types.Context) -> None:
-            draw(self, context)
-            cls.drawn[panel.__name__] = self.layout.introspect()
-
-        panel.draw = draw_and_tell
-        panel.is_spied_on = True
-
-    @classmethod
-    def said(cls) -> dict[str, list[dict[str, str]]]:
-        """Return what each panel drew, from the top: texts, and calls or properties of its buttons."""
-        return {name: list(_leaves(layout)) for name, layout in cls.drawn.items()}
+                drawing.watch(panel, cls.drawn)
+                panel.is_spied_on = True
 
 
 def _subclasses(base: type) -> Iterator[type]:
     for each in base.__subclasses__():
         yield each
         yield from _subclasses(each)
-
-
-def _leaves(items: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
-    for item in items:
-        if "draw_string" in item:
-            yield {"text": item["draw_string"], "whole": item.get("operator") or item.get("rna", "")}
-        yield from _leaves(item.get("items", []))
 
 
 class Conversation:
@@ -315,7 +298,7 @@ class Conversation:
         """Answer when the panels have been drawn anew; if none are within a second, there are none."""
         self._ticks += 1
         if self._ticks > 1:
-            return bool(Spy.drawn) or self._ticks * _TICK_SECONDS > 1, Spy.said()
+            return bool(Spy.drawn) or self._ticks * _TICK_SECONDS > 1, Spy.drawn
         Spy.watch(prefixes)
         Spy.drawn.clear()
         for window in windows():

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .machine import HEIGHT, WIDTH, Machine, Screen, patience
 
-AGENT = Path(__file__).with_name("agent.py")
+AGENT, *OF_AGENT = (Path(__file__).with_name(f"{name}.py") for name in ("agent", "drawing"))
 TAB = "Image to 3D"
 PANELS = ["IMAGE_TO_3D_PT_", "ImageTo3DPreferences"]
 _START_SECONDS, _ANSWER_SECONDS = 60, 60
@@ -138,7 +138,7 @@ class Window:
         """Start Blender; again, after it was quit."""
         self._starts += 1
         shared = self.machine.folder
-        agent = shutil.copy(AGENT, shared)
+        agent, *_ = [shutil.copy(each, shared) for each in (AGENT, *OF_AGENT)]
         setup = shared / f"{self.name}-setup.py"
         setup.write_text(self.look.statements())
         path = shared / f"{self.name}-{self._starts}.socket"
