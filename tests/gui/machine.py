@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import subprocess
 import time
@@ -200,6 +201,14 @@ class Screen:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(self.pixels()).crop(box).save(path) if box else Image.fromarray(self.pixels()).save(path)
         return path
+
+    def lower_what_is_above(self) -> None:
+        """Move windows that begin above the screen to its top."""
+        find = ("xdotool", "search", "--onlyvisible", "--name", ".*", "getwindowgeometry", "--shell", "%@")
+        found = self.machine.run(*find, DISPLAY=self.name)
+        for number, left, top in re.findall(r"WINDOW=(\d+)\nX=(-?\d+)\nY=(-?\d+)\n", found):
+            if int(top) < 0:
+                self.machine.run("xdotool", "windowmove", number, left, "0", DISPLAY=self.name)
 
     def does(self, *lines: str) -> None:
         """Let the hand do something, and wait until it is done: lines of an xdotool script."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -28,6 +29,8 @@ _START_SECONDS, _ANSWER_SECONDS = 60, 60
 _ROW, _MARGIN, _GAP, _NARROWEST, _TAB_BAR = 20, 11, 5, 14, 22
 # And where the headers of panels begin, how much further in those of panels in panels, and where the edge is to drag.
 _HEADER, _INDENT, _EDGE = 17, 14, 8
+_F3 = "69"
+"""The key itself: by its name, xdotool presses another one in Debian sid, of a keyboard that has two."""
 _MOST_CLICKS = 3
 _MOST_PAGES = 12
 
@@ -278,8 +281,17 @@ class Window:
 
     def box_of(self, region: str = "UI", area: str = "VIEW_3D", window: int = 0) -> Box:
         """Return where a region lies on the screen."""
+        if window:
+            self._bring_in(window)
         left, top, width, height = self.ask(f"box_on_screen({region!r}, {area!r}, {window})")
         return Box(left, top, left + width, top + height)
+
+    def _bring_in(self, window: int) -> None:
+        """Move a window that Blender put partly above the screen, as a window manager would."""
+        if self.ask(f"origin({window})[1]") < 0:
+            self.screen.lower_what_is_above()
+            self.wait_until(f"origin({window})[1] >= 0")
+            self.rest()
 
     def look_away(self) -> None:
         """Take the mouse to where it points at nothing."""
@@ -381,20 +393,23 @@ class Window:
     def search(self, words: str) -> None:
         """Start an operator from the search menu."""
         self.move(*self.box_of("WINDOW").middle)
-        self.key("F3")
+        self.key(_F3)
         self.rest(0.5)
         self.type(words)
         self.rest(0.5)
         self.key("Return")
 
     def choose_file(self, path: Path) -> None:
-        """In the file browser, which opens as a second window: go to the folder, name the file, confirm."""
+        """In the file browser, which opens as a second window: go to the folder, name the file, confirm.
+
+        The fields are filled in without the keyboard: they are Blender's, and differ from one version to the next.
+        """
         self.wait_until("len(windows()) == 2 and bool(area_of('FILE_BROWSER', 1))", 10)
         self.rest(1.0)
         browser = {"area": "FILE_BROWSER", "window": 1}
-        self.fill(f"{path.parent}/", prop="directory", region="UI", **browser)
+        named = f"params.directory, params.filename = {os.fsencode(path.parent) + b'/'!r}, {path.name!r}"
+        self.run(f"params = area_of('FILE_BROWSER', 1).spaces.active.params; {named}; redraw()")
         self.rest(0.5)
-        self.fill(path.name, prop="filename", region="EXECUTE", **browser)
         self.click(operator="file.execute", region="EXECUTE", **browser)
         self.wait_until("len(windows()) == 1", 10)
 
