@@ -148,10 +148,11 @@ def modal_operators() -> list[str]:
     return [name for window in windows() for operator in window.modal_operators if (name := _name_of(operator))]
 
 
-def _name_of(operator: bpy.types.Operator) -> str | None:
+def _name_of(operator: bpy.types.Operator | None) -> str | None:
+    """Return its name; nothing, if its class was unregistered: with its next event Blender forgets it."""
     try:
-        return str(operator.bl_idname)
-    except ValueError:  # its class was unregistered; with its next event Blender forgets it
+        return None if operator is None else str(operator.bl_idname)  # 5.2 has none
+    except ValueError:  # in 4.3
         return None
 
 
