@@ -27,14 +27,14 @@ license = ["SPDX:GPL-3.0-or-later"]
 CODE = "{imports}\ndef register(): pass\ndef unregister(): pass\n"
 
 
-def wheels(kind: str) -> list[Path]:
-    """Return wheels as they are on the package index, for this Python; kept from run to run."""
-    kept = ROOT / ".venv" / "wheels" / "other-{}.{}-{}".format(*sys.version_info[:2], kind)
+def wheels(kind: str, python: str = "{}.{}".format(*sys.version_info[:2])) -> list[Path]:
+    """Return wheels as they are on the package index, for this Python or another one; kept from run to run."""
+    kept = ROOT / ".venv" / "wheels" / f"other-{python}-{kind}"
     if not kept.is_dir():
         draft = kept.with_name(f"{kept.name}~")
         shutil.rmtree(draft, ignore_errors=True)
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-        command += ["--only-binary=:all:", f"--dest={draft}", NEEDS[kind]]
+        command += ["--only-binary=:all:", f"--python-version={python}", f"--dest={draft}", NEEDS[kind]]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             pytest.skip(f"pip cannot download {NEEDS[kind]}: {done.stderr.strip()[-300:]}")

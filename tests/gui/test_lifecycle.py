@@ -19,7 +19,9 @@ REPOSITORY = "[each.module for each in bpy.context.preferences.extensions.repos]
 
 def install_other(machine: Machine) -> None:
     """Install another extension that brings the newest core of pydantic, and nothing else."""
-    brought = [each for each in wheels("newest") if each.name.startswith("pydantic_core-")]
+    # Debian's Blender has Debian's Python.
+    python = machine.run("python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip()
+    brought = [each for each in wheels("newest", python) if each.name.startswith("pydantic_core-")]
     source, target = lay_out(machine.folder, brought), machine.folder / "other.zip"
     command = ("blender", "--command", "extension")
     machine.run(*command, "build", "--source-dir", source, "--output-filepath", target)
