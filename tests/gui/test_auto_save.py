@@ -6,9 +6,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from .conftest import OpenWindow
 from .services import SlowLab
 from .test_jobs import ARRIVED, AT_WORK, start
+
+pytestmark = pytest.mark.once
 
 
 def test_auto_save_during_a_long_job(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:

@@ -25,6 +25,8 @@ from ..flamenco import Manager, Task
 from ..services import SERVICES, Service
 from .machine import Machine
 
+pytestmark = pytest.mark.once
+
 _LEASE_SECONDS = "5"
 
 

@@ -10,6 +10,8 @@ from blender_image_to_3d.blender.translations import po
 
 from .window import Window
 
+pytestmark = pytest.mark.once
+
 CODES = {"de_DE": "de", "fr_FR": "fr", "es": "es", "ja_JP": "ja", "zh_HANS": "zh_HANS"}
 """What Blender calls its languages from 4.2 to 5.2, and our files."""
 EXTENSION = "bl_ext.user_default.blender_image_to_3d"

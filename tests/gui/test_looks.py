@@ -9,6 +9,8 @@ from ..conftest import ROOT
 from .conftest import OpenWindow
 from .window import Look
 
+pytestmark = pytest.mark.once
+
 BEAR = ROOT / "scripts" / "sample" / "bear.png"
 
 
