@@ -284,4 +284,7 @@ def test_a_machine_that_lives_keeps_its_job_however_long_it_takes(farm: Farm) ->
     is_open.set()
     said = [command.communicate(timeout=100) for command in commands]
     assert [command.returncode for command in commands] == [0, 0], said
-    assert farm.service.posts == 1 and farm.states(second) == farm.states(first) == {"done": 1}
+    assert farm.service.posts == 1
+    # Whoever delivers later may find the model that the other one has delivered.
+    assert {*farm.states(first), *farm.states(second)} <= {"done", "skipped"}
+    assert len(models(farm.out)) == 1
