@@ -211,6 +211,7 @@ def test_a_long_name_is_shortened_and_stays_in_its_card(
         assert np.ptp(label[:, 2:9]) == 0
 
 
+@pytest.mark.once
 def test_a_million_triangles_are_no_trouble(
     exhibit: Callable[..., Any], make_sheet: Callable[..., list[Path]], cells: Callable[..., Any]
 ) -> None:

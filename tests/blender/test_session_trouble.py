@@ -22,6 +22,8 @@ from . import given
 from .test_extension import disc
 from .test_session import chosen, library, session, until
 
+pytestmark = pytest.mark.once
+
 __all__ = ["disc", "library", "session"]
 
 
