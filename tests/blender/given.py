@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 DIGEST = "0123456789abcdef" * 4
 
+LOSES_PREVIEWS_OF_COLLECTIONS = bpy.app.version[:2] in {(4, 3), (5, 0)}
+"""These Blenders do not write them; 4.2, 4.5 and 5.2 do."""
+
 
 def module(package: ModuleType, name: str) -> Any:
     return importlib.import_module(f"{package.__name__}.{name}")

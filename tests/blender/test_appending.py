@@ -431,6 +431,8 @@ def asset_pair(prepared: Callable[..., Path], tmp_path: Path) -> Path:
 
 
 def is_shown_red(asset: bpy.types.ID) -> bool:
+    if given.LOSES_PREVIEWS_OF_COLLECTIONS and isinstance(asset, bpy.types.Collection):
+        return asset.preview is None
     return np.allclose(np.array(asset.preview.image_pixels_float).reshape(-1, 4), (1, 0, 0, 1), atol=0.01)
 
 

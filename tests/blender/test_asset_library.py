@@ -182,7 +182,10 @@ def test_a_model_of_several_objects_comes_whole(
     assert len(seen) == 2 and np.ptp(points[:, 2]) == pytest.approx(4.0, abs=1e-5)
     [root] = [each for each in asset.objects if each.parent is None]
     assert root["image_to_3d_provider"] == "offline_shape"
-    assert np.allclose(preview_of(asset)[48, 48], (200 / 255, 40 / 255, 40 / 255, 1), atol=0.01)
+    if given.LOSES_PREVIEWS_OF_COLLECTIONS:
+        assert asset.preview is None
+    else:
+        assert np.allclose(preview_of(asset)[48, 48], (200 / 255, 40 / 255, 40 / 255, 1), atol=0.01)
 
 
 def test_the_file_opens_with_the_model_in_its_scene(
