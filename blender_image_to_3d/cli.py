@@ -223,7 +223,7 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
             f'{present} of {len(items)} models are already in "{options.output_dir}", and are kept.',
             hint="Add --resume to make only what is missing, or --overwrite.",
         )
-    runner.lease_seconds()
+    lease_seconds = runner.lease_seconds()
     if items:
         runner.check_access(info, host.around())
     try:
@@ -241,7 +241,7 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
         overwrite=options.overwrite,
         again=options.again,
         take_over=options.take_over,
-        lease_seconds=runner.lease_seconds(),
+        lease_seconds=lease_seconds,
         on_wait=lambda item, host: _say_that_it_waits(item, host, say),
     )
     report = Report(options.report, [str(item.picture) for item in items]) if options.report else None
