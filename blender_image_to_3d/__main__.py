@@ -3,6 +3,6 @@
 
 import sys
 
-from .cli import main
+from .cli.program import main
 
 sys.exit(main(sys.argv[1:], program="python -m blender_image_to_3d"))

@@ -127,10 +127,11 @@ def work(picture: Path, url: str) -> None:
     """Be a worker, and say what it took."""
     import logging
 
-    from blender_image_to_3d import http, providers, worker
-    from blender_image_to_3d.library import Library
+    from blender_image_to_3d import http, providers
+    from blender_image_to_3d.jobs import worker
+    from blender_image_to_3d.jobs.library import Library
+    from blender_image_to_3d.jobs.request import draft
     from blender_image_to_3d.models import Start, View
-    from blender_image_to_3d.request import draft
 
     class Stopwatch(logging.Handler):
         seconds = 0.0

@@ -393,7 +393,7 @@ def idle(desk: Desk, window: Window) -> None:
     window.rest(2)
     for what, names in window.ask("probe.running()").items():
         row(f"without an active job: {what}", str(len(names)), ", ".join(names))
-    own = [each.command for each in desk.machine.processes() if "helper_program" in each.command]
+    own = [each.command for each in desk.machine.processes() if "import_program" in each.command]
     row("  processes besides Blender", str(len(own)), "the one that imports, waiting" if own else "")
 
 

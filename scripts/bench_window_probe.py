@@ -109,11 +109,11 @@ def start_ticking() -> None:
 
 def watch_timer() -> None:
     """Measure all that runs by itself while there are jobs."""
-    session = ours("blender.session").Session
-    watch_called_by_blender("modal", ours("blender.shifts").IMAGE_TO_3D_OT_watch, "modal")
+    session = ours("blender.session.session").Session
+    watch_called_by_blender("modal", ours("blender.session.modal_timer").IMAGE_TO_3D_OT_watch, "modal")
     watch("step", session, "step")
-    watch("what changed on disk", ours("runner").Runner, "step")
-    watch("starting a process", ours("system"), "spawn")
+    watch("what changed on disk", ours("jobs.runner").Runner, "step")
+    watch("starting a process", ours("host.system"), "spawn")
     watch("what is drawn", session, "_redraw")
 
 
@@ -126,15 +126,17 @@ def make_models(folder: str, names: list[str], provider: str) -> None:
 
 def states() -> list[str]:
     """Return where each job stands."""
-    return [row.job.state.value if row.job else row.stage.name for row in ours("blender.shifts").current().rows]
+    return [
+        row.job.state.value if row.job else row.stage.name for row in ours("blender.session.modal_timer").current().rows
+    ]
 
 
 # Importing.
 
 
 def watch_imports() -> None:
-    watch("place", ours("blender.arriving"), "place")
-    watch("append", ours("blender.appending"), "append")
+    watch("place", ours("blender.session.arriving"), "place")
+    watch("append", ours("blender.importing.appending"), "append")
     bpy.types.SpaceView3D.draw_handler_add(lambda: frames.append(time.perf_counter()), (), "WINDOW", "POST_PIXEL")
 
 
@@ -144,7 +146,7 @@ def bring(job: str) -> None:
     frames.clear()
     ends.clear()
     ends["asked"] = time.perf_counter()
-    ours("blender.shifts").current().bring(bpy.context, job)
+    ours("blender.session.modal_timer").current().bring(bpy.context, job)
 
 
 def import_as_blender_does(path: str) -> None:
@@ -192,7 +194,7 @@ def empty() -> None:
 
 def watch_start() -> None:
     """Measure what happens by itself once the window is there. Only before its first event."""
-    registration, shifts = ours("blender.registration"), ours("blender.shifts")
+    registration, shifts = ours("blender.registration"), ours("blender.session.modal_timer")
     watch("read", shifts, "_read_on")
     bpy.app.timers.unregister(registration._open)
     bpy.app.timers.register(timed("open", registration._open), persistent=True)
@@ -227,14 +229,14 @@ def redraw_sidebar(times: int) -> None:
 
 
 def read_library_again() -> None:
-    shifts, shelf = ours("blender.shifts"), ours("blender.shelf")
+    shifts, shelf = ours("blender.session.modal_timer"), ours("blender.session.history")
     session = shifts.current()
     session.shelf = shelf.Shelf(session.library)
     shifts.read_library()
 
 
 def library_is_read() -> bool:
-    return bool(ours("blender.shifts").current().shelf.is_read)
+    return bool(ours("blender.session.modal_timer").current().shelf.is_read)
 
 
 # What is there when nothing goes on.
@@ -285,10 +287,10 @@ def click() -> dict[str, float]:
 
 
 def cancel_all() -> None:
-    session = ours("blender.shifts").current()
+    session = ours("blender.session.modal_timer").current()
     for row in [each for each in session.rows if each.is_active]:
         session.cancel(row.key)
 
 
 def is_active() -> bool:
-    return bool(ours("blender.shifts").current().is_active)
+    return bool(ours("blender.session.modal_timer").current().is_active)

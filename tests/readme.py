@@ -11,8 +11,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from blender_image_to_3d import describe, providers
-from blender_image_to_3d.provider import Provider
+from blender_image_to_3d import providers
+from blender_image_to_3d.providers import describe
+from blender_image_to_3d.providers.contract import Provider
 
 from .conftest import ROOT
 

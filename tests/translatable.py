@@ -16,12 +16,13 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from blender_image_to_3d import describe, providers
+from blender_image_to_3d import providers
 from blender_image_to_3d.blender import translations
-from blender_image_to_3d.blender.labels import label_of_choice
+from blender_image_to_3d.blender.interface.labels import label_of_choice
 from blender_image_to_3d.blender.translations import po
+from blender_image_to_3d.providers import describe
 
-PACKAGE = Path(describe.__file__).parent
+PACKAGE = Path(blender_image_to_3d.__file__).parent
 
 _FIELDS = {"Choice", "LongNumber", "Maybe", "Number", "Switch", "Text", "_Name"}
 """Of blender/fields.py: the third and the fourth argument are a label and a tooltip."""

@@ -10,11 +10,12 @@ from contextlib import contextmanager, redirect_stdout, suppress
 
 import bpy
 
-from .. import cli, dependencies
+from ..cli import program
 from ..errors import BrokenPackage
+from ..host import dependencies
 
 
-class BlenderHost(cli.Host):
+class BlenderHost(program.Host):
     """What Blender adds to the command line: every format that it can write, and pictures that only it can read."""
 
     install_hint = "Install the extension in Blender; scripts/build makes its zip."
@@ -24,7 +25,7 @@ class BlenderHost(cli.Host):
         self.is_online = bpy.app.online_access
         with suppress(BrokenPackage):  # the command itself says so
             dependencies.check()
-            from .assembling import Assembler
+            from .assets.batch_products import Assembler
             from .scripting import Exporter
 
             self.exporter, self.assembler = Exporter(), Assembler()
@@ -33,7 +34,7 @@ class BlenderHost(cli.Host):
 def run(arguments: Sequence[str], *, program: str) -> int:
     """Run one command and return its exit status. Blender has nothing else to do in this process, and ends then."""
     with _answers_only():
-        return cli.main(arguments, program=program, host=BlenderHost())
+        return program.main(arguments, program=program, host=BlenderHost())
 
 
 @contextmanager

@@ -11,10 +11,12 @@ from typing import Any
 
 import bpy
 
-from .. import output, system
 from ..errors import BadOption, StorageError
-from . import foreign, naming
-from .scratch import scratch_scene, shown
+from ..host import system
+from ..jobs import output
+from . import foreign
+from .importing import naming
+from .importing.staging import scratch_scene, shown
 
 _BLEND = ".blend"
 _PROBE_BYTES = 2**16

@@ -8,8 +8,8 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, StringProperty
 
-from .. import dependencies
 from ..errors import BadOption, ImageTo3DError
+from ..host import dependencies
 
 _FOR_SCRIPTS = {"SKIP_SAVE", "HIDDEN"}
 _SPOTS = (

@@ -8,21 +8,13 @@ from __future__ import annotations
 
 import bpy
 
-from . import (
-    askers,
-    buttons,
-    form_panels,
-    forms,
-    job_panels,
-    operators,
-    preferences,
-    previews,
-    shifts,
-    sources,
-    translations,
-)
+from . import operators, translations
+from .form import picture_choice, previews, scene_form
+from .preferences import preferences
+from .session import destination, modal_timer
+from .sidebar import buttons, form_panels, job_panels
 
-_MODULES = (operators, preferences, shifts, sources, form_panels, buttons, job_panels)
+_MODULES = (operators, preferences, modal_timer, picture_choice, form_panels, buttons, job_panels)
 _command: object | None = None
 
 
@@ -32,7 +24,7 @@ def register() -> None:
     for module in _MODULES:
         for each in module.CLASSES:
             bpy.utils.register_class(each)
-    for module in (preferences, sources, buttons, job_panels, askers):
+    for module in (preferences, picture_choice, buttons, job_panels, destination):
         module.register()
     _command = bpy.utils.register_cli_command("image_to_3d", run_command)
     if not bpy.app.background:
@@ -43,16 +35,16 @@ def unregister() -> None:
     global _command
     if bpy.app.timers.is_registered(_open):
         bpy.app.timers.unregister(_open)
-    shifts.close()
+    modal_timer.close()
     if _command is not None:
         bpy.utils.unregister_cli_command(_command)
         _command = None
-    for module in (askers, job_panels, buttons, sources, preferences):
+    for module in (destination, job_panels, buttons, picture_choice, preferences):
         module.unregister()
     for module in reversed(_MODULES):
         for each in reversed(module.CLASSES):
             bpy.utils.unregister_class(each)
-    forms.release()
+    scene_form.release()
     previews.release()
     translations.unregister()
 
@@ -66,5 +58,5 @@ def run_command(arguments: list[str]) -> int:
 
 def _open() -> None:
     """Make the forms, and look what is in the library."""
-    if forms.ensure() is None:
-        shifts.read_library()
+    if scene_form.ensure() is None:
+        modal_timer.read_library()

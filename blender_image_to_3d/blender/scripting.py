@@ -11,14 +11,17 @@ from typing import Any
 
 import bpy
 
-from .. import runner, system
 from ..errors import BadOption, JobBusy, StorageError
-from ..library import JobFolder, Library
+from ..host import system
+from ..jobs import runner
+from ..jobs.library import JobFolder, Library
+from ..jobs.request import draft
 from ..models import Job, JobState, Placement, View
-from ..request import draft
-from . import assets, export, images, provenance
-from .importer import import_job
-from .scratch import scratch_scene
+from . import export
+from .form import images
+from .importing import asset_data, provenance
+from .importing.import_model import import_job
+from .importing.staging import scratch_scene
 
 
 def generate(
@@ -75,7 +78,7 @@ def import_into_scene(
         placement=placement,
         descriptions=provenance.descriptions_of(job),
         select=select,
-        preview=assets.picture_of(folder, job),
+        preview=asset_data.picture_of(folder, job),
     )
     with contextlib.suppress(JobBusy, StorageError), folder.claim(patience_seconds=0) as claim:
         folder.save(job.evolve(state=JobState.IMPORTED), claim=claim)  # only a note: the object is there in any case

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from .. import system
 from ..errors import (
     BadResult,
     Busy,
@@ -30,6 +29,7 @@ from ..errors import (
     StorageError,
     Unreachable,
 )
+from ..host import system
 from . import addresses
 from .addresses import Address, Service
 from .bodies import Body, Json

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import system
 from ..errors import BadPicture
+from ..host import system
 from .facts import MAX_PIXELS, MIN_SIDE, PictureFacts, PictureFormat
 from .inspect import inspect
 from .plain import plain

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import system
 from ..errors import BadPicture
+from ..host import system
 from ..offline_shape import mask, raster, texture
 from . import scaling
 from .handed_over import megabytes

@@ -8,7 +8,7 @@ import pkgutil
 from functools import cache
 
 from ..errors import BadOption
-from ..provider import Provider, ProviderInfo
+from .contract import Provider, ProviderInfo
 
 
 def ids() -> list[str]:

@@ -20,17 +20,12 @@ from typing import IO, Any, Literal, Self
 
 from pydantic import BaseModel, Field, JsonValue, model_validator
 
-from ..errors import (
-    BadResult,
-    Charged,
-    GenerationFailed,
-    OutOfCredit,
-)
+from ..errors import BadResult, Charged, GenerationFailed, OutOfCredit
 from ..http import Base64File, Http, Reply, data_uri, take_out_base64
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
-from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
-from ..results import adopt
+from ..results.adopt import adopt
+from .contract import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
 
 MAGIC = "magic/image-to-3d"
 TRIPOSR = "triposr"

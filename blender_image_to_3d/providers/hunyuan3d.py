@@ -23,8 +23,8 @@ from pydantic import BaseModel, Field
 from ..errors import BadOption, BadResult, GenerationFailed, Unreachable
 from ..http import Base64File, replies, take_out_base64
 from ..models import GenerationRequest, View
-from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
-from ..results import adopt
+from ..results.adopt import adopt
+from .contract import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
 
 if TYPE_CHECKING:
     from ..http import Http, Reply

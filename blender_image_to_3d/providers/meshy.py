@@ -27,8 +27,8 @@ from ..errors import BadResult, Charged, GenerationFailed, ResultGone
 from ..http import Reply, data_uri, replies
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
-from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
-from ..results import adopt
+from ..results.adopt import adopt
+from .contract import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
 
 if TYPE_CHECKING:
     from ..http import Http

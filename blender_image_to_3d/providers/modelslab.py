@@ -36,8 +36,8 @@ from ..errors import (
 from ..http import Http, Reply, data_uri, replies
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
-from ..provider import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
-from ..results import FINISHED, adopt, safe_name
+from ..results.adopt import FINISHED, adopt, safe_name
+from .contract import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
 
 _MAX_UPLOAD_BYTES = 3_700_000
 """Of a file: base64 makes a third more of it, and 5 MB are allowed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from ..models import View
-from ..provider import Options
+from .contract import Options
 from .modelslab import ChunkSize, ModelsLab, ModelsLabProvider, Seed, Temporary, Video
 
 

@@ -11,7 +11,7 @@ from ..errors import BadPicture
 from ..models import GenerationRequest, View
 from ..offline_shape import settings as limits
 from ..pictures.facts import PictureFormat
-from ..provider import Context, Finished, Options, Pending, Provider, ProviderInfo
+from .contract import Context, Finished, Options, Pending, Provider, ProviderInfo
 
 MODEL_FILE = "model.glb"
 

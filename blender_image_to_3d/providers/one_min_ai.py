@@ -18,19 +18,13 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, Field
 
-from ..errors import (
-    BadResult,
-    Charged,
-    GenerationFailed,
-    KeyRefused,
-    OutOfCredit,
-)
+from ..errors import BadResult, Charged, GenerationFailed, KeyRefused, OutOfCredit
 from ..http import Form, FormFile, Reply, replies
 from ..models import GenerationRequest, View
 from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
-from ..provider import Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
-from ..results import adopt
+from ..results.adopt import adopt
+from .contract import Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
 
 _FEATURE = "IMAGE_3D_GENERATOR"
 _A_PICTURE = (

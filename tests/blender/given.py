@@ -190,5 +190,5 @@ def finished(package: ModuleType, path: Path, model: Path, **changes: Any) -> Pa
         size = file.stat().st_size
         results.append(module(package, "models").ResultFile(file=file.name, sha256=DIGEST, size_bytes=size))
     told = job(package, **changes).evolve(results=tuple(results), state="ready")
-    module(package, "library").JobFolder(path).save(told)
+    module(package, "jobs.library").JobFolder(path).save(told)
     return path

@@ -41,7 +41,9 @@ def cup(package: ModuleType, tmp_path: Path) -> bpy.types.Object:
     given.textured_monkey(made)
     model = given.write(made / "model.glb")
     given.new_file()
-    root = given.module(package, "blender.importer").import_job(given.job(package, placement={"height": 2.0}), [model])
+    root = given.module(package, "blender.importing.import_model").import_job(
+        given.job(package, placement={"height": 2.0}), [model]
+    )
     bpy.ops.mesh.primitive_cube_add(size=9)
     bpy.ops.object.mode_set(mode="EDIT")
     return root

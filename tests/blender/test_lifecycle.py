@@ -72,7 +72,7 @@ def test_installed_used_and_uninstalled_it_leaves_the_library_and_nothing_else(
         f"preferences.key_meshy = {KEY!r}; preferences.jobs_at_once = 3\n"
         f"bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)\n"
         f"{GENERATE.format(picture=picture)}"
-        f"assert module('blender.forms').ensure() is None\n"
+        f"assert module('blender.form.scene_form').ensure() is None\n"
         f"bpy.ops.wm.save_as_mainfile(filepath={str(blend)!r})"
     )
     assert made.said == [PACKAGE]
@@ -149,7 +149,7 @@ def test_disabled_it_costs_nothing(own: OwnBlender, archive: Path, picture: str)
         f"{WHAT_BLENDER_KNOWS}"
         "disable(); without = known(); states = []\n"
         "for _ in range(3):\n"
-        "    enable(); assert module('blender.forms').ensure() is None\n"
+        "    enable(); assert module('blender.form.scene_form').ensure() is None\n"
         f"    {GENERATE.format(picture=picture)}"
         "    states.append(known())\n"
         "    disable(); states.append(known())\n"
@@ -169,7 +169,7 @@ def test_a_blender_that_has_it_disabled_imports_nothing_of_it(own: OwnBlender, a
     assert seen.said == [[], []]
     assert not any(own.resources.glob("extensions/.local/lib/*/site-packages/pydantic*"))
     # It has still its own folder, and can be enabled again.
-    assert own.run("enable(); say(module('blender.forms').ensure())").said is None
+    assert own.run("enable(); say(module('blender.form.scene_form').ensure())").said is None
 
 
 # Upgrades

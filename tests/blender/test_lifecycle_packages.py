@@ -49,7 +49,7 @@ def asked(own: OwnBlender, picture: str, before: str = "") -> dict[str, Any]:
         "panels = [getattr(bpy.types, each) for each in dir(bpy.types) if each.startswith('IMAGE_TO_3D_PT')]\n"
         "drawn = [panel.__name__ for panel in panels if not hasattr(panel, 'poll') or panel.poll(bpy.context)]\n"
         "preferences = bpy.context.preferences.addons[OURS].preferences\n"
-        "said = {'form': module('blender.forms').ensure(), 'drawn': drawn, 'key': preferences.key_meshy,\n"
+        "said = {'form': module('blender.form.scene_form').ensure(), 'drawn': drawn, 'key': preferences.key_meshy,\n"
         "        'library': preferences.library,\n"
         f"        'generate': attempt(bpy.ops.image_to_3d.generate, filepath={picture!r}),\n"
         "        'refresh': attempt(bpy.ops.image_to_3d.refresh),\n"
@@ -91,9 +91,9 @@ def test_a_newer_one_is_used(own: OwnBlender, archive: Path, picture: str, tmp_p
     other = other_extension(tmp_path, wheels("newest"), "import pydantic")
     own.run(f"install({str(archive)!r})")
 
-    assert_works(asked(own, picture, f"assert not module('blender.forms').ensure(); install({str(other)!r})"))
+    assert_works(asked(own, picture, f"assert not module('blender.form.scene_form').ensure(); install({str(other)!r})"))
     assert_works(asked(own, picture, "import pydantic; assert not pydantic.VERSION.startswith('2.12.')"))
-    assert_works(asked(own, picture, "assert not module('blender.forms').ensure(); uninstall('other')"))
+    assert_works(asked(own, picture, "assert not module('blender.form.scene_form').ensure(); uninstall('other')"))
     assert_works(asked(own, picture, "import pydantic; assert pydantic.VERSION.startswith('2.12.')"))
 
 
@@ -108,14 +108,16 @@ def test_a_part_of_another_one_is_told_by_the_name_of_who_brought_it(
     if first == "ours":
         # What this session has imported works. What begins with the new mixture says why it cannot.
         own.run(f"install({str(archive)!r})")
-        said = asked(own, picture, f"assert not module('blender.forms').ensure(); install({str(other)!r})")
+        said = asked(own, picture, f"assert not module('blender.form.scene_form').ensure(); install({str(other)!r})")
         assert said["form"] is None and f'The add-on "{OTHER}" brings' in said["generate"], said
     else:
         own.run(f"install({str(other)!r})")
         assert_says(BRINGS, asked(own, picture, f"install({str(archive)!r})"))
 
     assert_says(BRINGS, asked(own, picture))
-    assert_says(STILL, asked(own, picture, "module('blender.forms').ensure(); disable('other'); disable(); enable()"))
+    assert_says(
+        STILL, asked(own, picture, "module('blender.form.scene_form').ensure(); disable('other'); disable(); enable()")
+    )
     assert_works(asked(own, picture))
     assert f"{PACKAGE}" in own.run("say(enabled())").said
 
@@ -123,7 +125,7 @@ def test_a_part_of_another_one_is_told_by_the_name_of_who_brought_it(
 def test_a_worker_says_it_too(own: OwnBlender, archive: Path, tmp_path: Path) -> None:
     brought = [each for each in wheels("newest") if each.name.startswith("pydantic_core-")]
     own.run(f"install({str(archive)!r}); install({str(other_extension(tmp_path, brought))!r})")
-    bootstrap = own.resources / "extensions" / "user_default" / PACKAGE / "bootstrap.py"
+    bootstrap = own.resources / "extensions" / "user_default" / PACKAGE / "jobs" / "bootstrap.py"
     command = [sys.executable, "-I", "-S", bootstrap, own.packages, "--", "worker", tmp_path]
     worker = subprocess.run(command, capture_output=True, text=True, env=own.environment, stdin=subprocess.DEVNULL)
     assert worker.returncode == 2 and BRINGS.fullmatch(worker.stderr.strip()), worker.stderr

@@ -266,8 +266,10 @@ def test_what_is_published_never_changes(tree: Tree, tmp_path: Path) -> None:
     assert tree.publish("--here", "--repository", folder) == ""  # the same again
     published = files(folder)
     other = committed(tmp_path / "other")
-    (other.folder / PACKAGE / "cli.py").write_text("# changed\n")
-    assert f"commit first what is to be published: {PACKAGE}/cli.py" in other.publish("--here", "--repository", folder)
+    (other.folder / PACKAGE / "models.py").write_text("# changed\n")
+    assert f"commit first what is to be published: {PACKAGE}/models.py" in other.publish(
+        "--here", "--repository", folder
+    )
     other.commit()
     assert "Raise the version" in other.publish("--here", "--repository", folder)
     assert {**files(folder), Path("index.html"): b""} == {**published, Path("index.html"): b""}

@@ -18,7 +18,7 @@ def translations(package: ModuleType) -> Any:
 
 
 def test_what_is_unknown_stays_as_it_is(package: ModuleType) -> None:
-    texts = given.module(package, "blender.texts")
+    texts = given.module(package, "blender.interface.texts")
     for text in ("", "Nobody has ever said this.", "{", "a {b} c"):
         assert texts.tr(text) == texts.tr_problem(text) == text
 

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from ..http import Base64File
 from ..models import GenerationRequest, View
-from ..provider import Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
-from ..results import adopt
+from ..results.adopt import adopt
+from .contract import Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
 
 
 class _Made(BaseModel):

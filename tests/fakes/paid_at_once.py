@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from ..models import GenerationRequest
-from ..provider import Context, Finished, Pending, Provider, ProviderInfo
 from . import paid_service
+from .contract import Context, Finished, Pending, Provider, ProviderInfo
 
 
 class PaidAtOnce(Provider):

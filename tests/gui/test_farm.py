@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from blender_image_to_3d.batch import LIBRARY_NAME
+from blender_image_to_3d.batch.batch import LIBRARY_NAME
 
 from ..conftest import KEY, draw_disc
 from ..fakes.servers.loopback import Exchange

@@ -37,7 +37,7 @@ def test_every_text_comes_out(window: Window, code: str) -> None:
 
 def test_sentences_with_names_in_them(window: Window) -> None:
     speak(window, "de_DE")
-    texts = f"__import__('importlib').import_module('{EXTENSION}.blender.texts')"
+    texts = f"__import__('importlib').import_module('{EXTENSION}.blender.interface.texts')"
     missing = '"cup.png" is a folder, not a picture.'
     full = "The library /a {b} cannot be written: the disk is full."
     assert window.ask(f"{texts}.tr_problem({missing!r})") == '"cup.png" ist ein Ordner, kein Bild.'
