@@ -16,9 +16,9 @@ import pytest
 from pydantic import Field
 
 from blender_image_to_3d import providers
-from blender_image_to_3d.models import View
+from blender_image_to_3d.models import ProviderInfo, View
 from blender_image_to_3d.providers import describe
-from blender_image_to_3d.providers.contract import Context, Options, Pending, Provider, ProviderInfo
+from blender_image_to_3d.providers.contract import Context, Options, Pending, Provider
 
 from . import readme
 from .conftest import PACKAGE, ROOT

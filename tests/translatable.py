@@ -22,10 +22,12 @@ from blender_image_to_3d.blender.interface.labels import label_of_choice
 from blender_image_to_3d.blender.translations import po
 from blender_image_to_3d.providers import describe
 
-PACKAGE = Path(blender_image_to_3d.__file__).parent
+from .conftest import ROOT
+
+PACKAGE = ROOT / "blender_image_to_3d"
 
 _FIELDS = {"Choice", "LongNumber", "Maybe", "Number", "Switch", "Text", "_Name"}
-"""Of blender/fields.py: the third and the fourth argument are a label and a tooltip."""
+"""Of blender/form/fields.py: the third and the fourth argument are a label and a tooltip."""
 _DRAWN = {"text", "heading", "placeholder", "title", "message", "confirm_text", "when_empty"}
 """Arguments that are shown, whatever is called with them."""
 _TRANSLATED = {"tr", "tr_report", "marked"}
@@ -34,20 +36,23 @@ _SAID = {"poll_message_set", "report"}
 
 _PROBLEMS_OF = (
     "blender",
-    "dependencies.py",
+    "host/dependencies.py",
     "errors.py",
     "http/client.py",
-    "keys.py",
-    "library.py",
+    "host/keys.py",
+    "jobs/library.py",
     "offline_shape",
     "pictures/inspect.py",
     "pictures/source.py",
     "providers/offline_shape.py",
-    "recovery.py",
-    "results.py",
-    "runner.py",
-    "settings.py",
-    "worker.py",
+    "jobs/recovery.py",
+    "results/adopt.py",
+    "jobs/completion.py",
+    "jobs/runner.py",
+    "jobs/unattended.py",
+    "providers/access.py",
+    "host/settings.py",
+    "jobs/worker.py",
 )
 """Where the problems come from that a job, the history or the preferences show; nobody meets the others in a window."""
 _FOR_SCRIPTS = {"blender/command.py", "blender/export.py", "blender/operators.py", "blender/scripting.py"}
@@ -146,8 +151,8 @@ def _of_core() -> Iterator[Found]:
             yield from (Found(text, _place(path, node)) for node, text in _problems(tree))
     for function in ("concerns", "_cut_off"):
         yield from _sentences(PACKAGE / "offline_shape" / "mask.py", function)
-    yield from _returned(PACKAGE / "system.py", "explain")
-    yield from _returned(PACKAGE / "results.py", "_called")
+    yield from _returned(PACKAGE / "host" / "system.py", "explain")
+    yield from _returned(PACKAGE / "results" / "adopt.py", "_called")
     yield from _returned(PACKAGE / "blender" / "helper.py", "_last_words")
 
 

@@ -25,7 +25,8 @@ from ..jobs.claims import LEASE_SECONDS, Lease
 from ..jobs.library import JobFolder, JobIndex, Library
 from ..jobs.output import Exporter
 from ..jobs.request import Draft
-from ..jobs.runner import STEP_SECONDS, Runner, reopen
+from ..jobs.runner import STEP_SECONDS, Runner
+from ..jobs.unattended import reopen
 from ..models import Job, JobState, Problem, View
 from ..pictures.handed_over import has_picture_suffix
 

@@ -12,11 +12,12 @@ from typing import Any
 import bpy
 
 from ..errors import BadOption, JobBusy, StorageError
-from ..host import system
-from ..jobs import runner
+from ..host import settings
+from ..jobs import completion
 from ..jobs.library import JobFolder, Library
 from ..jobs.request import draft
 from ..models import Job, JobState, Placement, View
+from ..providers import access
 from . import export
 from .form import images
 from .importing import asset_data, provenance
@@ -46,7 +47,7 @@ def generate(
     Raises:
         ImageTo3DError: why there is no object.
     """
-    library = Library(system.library_folder())
+    library = Library(settings.library_folder())
     with tempfile.TemporaryDirectory(prefix="image_to_3d-") as folder:
         front, title = _front(picture, Path(folder))
         request = draft(
@@ -58,7 +59,7 @@ def generate(
             placement=placement,
             name=name,
         )
-        done = runner.generate(request, library, again=again, around=_surroundings())
+        done = completion.generate(request, library, again=again, around=_surroundings())
     # Selecting it in Edit Mode, say, would end what the user is doing.
     return import_into_scene(done.folder, done.job, select=bpy.context.mode == "OBJECT")
 
@@ -111,8 +112,8 @@ def _side(name: str) -> View:
     return View(name)
 
 
-def _surroundings() -> runner.Surroundings:
-    return runner.Surroundings(bpy.app.binary_path or None, bpy.app.online_access)
+def _surroundings() -> access.Surroundings:
+    return access.Surroundings(bpy.app.binary_path or None, bpy.app.online_access)
 
 
 def _front(picture: Path | bpy.types.Image, folder: Path) -> tuple[Path, str]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import AccountError, BadOption, BrokenPackage, ImageTo3DError, InputError, Paused, Stopped, StorageError
-from ..host import dependencies, system
+from ..host import dependencies, settings, system
 
 if TYPE_CHECKING:
     from ..batch.assembly import Assembled, Assembler, Wish
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from ..jobs.library import JobFolder, Library
     from ..jobs.output import Exporter
     from ..jobs.request import Draft
-    from ..jobs.runner import News, Surroundings
+    from ..jobs.runner import News
     from ..models import Job, Placement
+    from ..providers.access import Surroundings
 
 DEFAULT_PROVIDER = "offline_shape"
 DEFAULT_FORMAT = "glb"
@@ -88,7 +89,7 @@ class Host:
     install_hint = "Install it with: {python} -m pip install {module}."
 
     def around(self) -> Surroundings:
-        from ..jobs.runner import Surroundings
+        from ..providers.access import Surroundings
 
         return Surroundings(self.blender, self.is_online)
 
@@ -153,7 +154,7 @@ class _Say:
 
 def _generate(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from .. import providers
-    from ..jobs import output, runner
+    from ..jobs import completion, output
     from ..jobs.library import Library
 
     if options.output is not None:
@@ -162,9 +163,9 @@ def _generate(options: argparse.Namespace, say: _Say, host: Host) -> int:
             options.output, result_formats=info.result_formats, exporter=host.exporter, overwrite=options.overwrite
         )
     draft = _draft(options, options.image, name=options.name)
-    library = Library(system.library_folder())
+    library = Library(settings.library_folder())
     before = {folder.id for folder in library.folders()}
-    done = runner.generate(draft, library, again=options.again, around=host.around(), on_news=say.news)
+    done = completion.generate(draft, library, again=options.again, around=host.around(), on_news=say.news)
     if done.folder.id in before:
         say.note(f"This was made before, as {done.job.id}; --again makes it anew.")
     return _hand_out(done.folder, done.job, options.output, say, host)
@@ -206,8 +207,9 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from .. import providers
     from ..batch.batch import LIBRARY_NAME, Batch, find_pictures, plan
     from ..batch.report import Report
-    from ..jobs import output, runner
+    from ..jobs import claims, output, runner
     from ..jobs.library import Library
+    from ..providers import access
 
     info = providers.info(options.provider)
     suffix = "." + options.format.lstrip(".").lower()
@@ -225,9 +227,9 @@ def _batch(options: argparse.Namespace, say: _Say, host: Host) -> int:
             f'{present} of {len(items)} models are already in "{options.output_dir}", and are kept.',
             hint="Add --resume to make only what is missing, or --overwrite.",
         )
-    lease_seconds = runner.lease_seconds()
+    lease_seconds = claims.lease_seconds()
     if items:
-        runner.check_access(info, host.around())
+        access.check_access(info, host.around())
     try:
         options.output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -395,11 +397,11 @@ def _say_outcome(outcome: Outcome, count: str, say: _Say) -> None:
 def _dry_run(options: argparse.Namespace, items: Sequence[Item], say: _Say) -> int:
     """Say what would be sent, and where; touch nothing."""
     from .. import providers
-    from ..jobs import runner
     from ..pictures.inspect import inspect
+    from ..providers import access
 
     info = providers.info(options.provider)
-    place = runner.base_url_of(info) or "this computer"
+    place = access.base_url_of(info) or "this computer"
     for item in items:
         try:
             draft = _draft(options, item.picture)
@@ -488,7 +490,7 @@ def _jobs_show(options: argparse.Namespace, say: _Say, host: Host) -> int:
 
 def _jobs_resume(options: argparse.Namespace, say: _Say, host: Host) -> int:
     from .. import providers
-    from ..jobs import output, runner
+    from ..jobs import completion, output
 
     folder = _library(options).find(options.id)
     if options.output is not None:
@@ -496,16 +498,16 @@ def _jobs_resume(options: argparse.Namespace, say: _Say, host: Host) -> int:
         output.check(
             options.output, result_formats=info.result_formats, exporter=host.exporter, overwrite=options.overwrite
         )
-    done = runner.finish(
+    done = completion.finish(
         folder, again=options.again, around=host.around(), take_over=options.take_over, on_news=say.news
     )
     return _hand_out(folder, done.job, options.output, say, host)
 
 
 def _jobs_cancel(options: argparse.Namespace, say: _Say, host: Host) -> int:
-    from ..jobs import runner
+    from ..jobs import completion
 
-    job = runner.cancel(_library(options).find(options.id), take_over=options.take_over)
+    job = completion.cancel(_library(options).find(options.id), take_over=options.take_over)
     text = job.problem.message if job.problem else job.state.value
     if not job.state.is_final:
         text = "asked to stop; what cannot be recalled any more is kept when it arrives"
@@ -523,7 +525,7 @@ def _jobs_delete(options: argparse.Namespace, say: _Say, host: Host) -> int:
 def _library(options: argparse.Namespace) -> Library:
     from ..jobs.library import Library
 
-    return Library(options.library or system.library_folder())
+    return Library(options.library or settings.library_folder())
 
 
 def _state(folder: JobFolder, job: Job) -> str:

@@ -17,7 +17,7 @@ from ..errors import KeyMissing, KeyRefused, StorageError
 from . import system
 
 if TYPE_CHECKING:
-    from ..providers.contract import ProviderInfo
+    from ..models import ProviderInfo
 
 FILE_NAME = "image_to_3d.keys.json"
 _DAMAGED_SUFFIX = ".damaged"

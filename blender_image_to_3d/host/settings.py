@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import StorageError
+from ..errors import BadOption, StorageError
 from . import system
 
 FILE_NAME = "image_to_3d.settings.json"
@@ -53,6 +54,44 @@ def save(settings: Settings, environment: Mapping[str, str] = os.environ) -> Non
         system.write_atomically(path, data, durable=False)
     except OSError as error:
         raise StorageError(f"The settings {path} cannot be written: {system.explain(error)}.") from error
+
+
+def library_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder that keeps this user's jobs: the same for every Blender version and for the command line.
+
+    It is what IMAGE_TO_3D_LIBRARY names, else what the user chose in the preferences, else one beside them.
+
+    Raises:
+        StorageError: this user has no home folder.
+    """
+    chosen = environment.get("IMAGE_TO_3D_LIBRARY") or load(environment).library
+    if not chosen:
+        return usual_library_folder(environment)
+    try:
+        return Path(chosen).expanduser().absolute()
+    except RuntimeError as error:
+        raise system.homeless() from error
+
+
+def usual_library_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the library of a user who chose none. Raises `StorageError`."""
+    return system.user_folder(environment) / "image_to_3d"
+
+
+def seconds(variable: str, usual: float, environment: Mapping[str, str] = os.environ) -> float:
+    """Return what an environment variable says in place of a usual number of seconds.
+
+    Raises:
+        BadOption: what it says is not a number of seconds.
+    """
+    text = environment.get(variable, "").strip()
+    try:
+        chosen = float(text) if text else usual
+    except ValueError:
+        chosen = 0.0
+    if not 0 < chosen < math.inf:
+        raise BadOption(f'{variable} is "{text}", and must be a number of seconds.')
+    return chosen
 
 
 def _file(environment: Mapping[str, str]) -> Path:

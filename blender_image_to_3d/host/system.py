@@ -29,30 +29,6 @@ _LONG_PATH_PREFIX = "\\\\?\\"
 _LONG_PATH_LENGTH = 150
 
 
-def library_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder that keeps this user's jobs: the same for every Blender version and for the command line.
-
-    It is what IMAGE_TO_3D_LIBRARY names, else what the user chose in the preferences, else one beside them.
-
-    Raises:
-        StorageError: this user has no home folder.
-    """
-    from . import settings  # it needs this module
-
-    chosen = environment.get("IMAGE_TO_3D_LIBRARY") or settings.load(environment).library
-    if not chosen:
-        return usual_library_folder(environment)
-    try:
-        return Path(chosen).expanduser().absolute()
-    except RuntimeError as error:
-        raise _homeless() from error
-
-
-def usual_library_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the library of a user who chose none. Raises `StorageError`."""
-    return user_folder(environment) / "image_to_3d"
-
-
 def user_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return where programs keep what is this user's alone: the settings and the keys, and by default the library.
 
@@ -62,7 +38,7 @@ def user_folder(environment: Mapping[str, str] = os.environ) -> Path:
     try:
         return _data_folder(environment)
     except RuntimeError as error:
-        raise _homeless() from error
+        raise homeless() from error
 
 
 def _data_folder(environment: Mapping[str, str]) -> Path:
@@ -73,7 +49,8 @@ def _data_folder(environment: Mapping[str, str]) -> Path:
     return Path(environment.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
 
 
-def _homeless() -> StorageError:
+def homeless() -> StorageError:
+    """Return what is wrong where there is no home folder, and what helps."""
     hint = "Name a folder in the environment variable IMAGE_TO_3D_LIBRARY."
     return StorageError("This user has no home folder.", hint=hint)
 

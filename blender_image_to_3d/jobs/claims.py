@@ -31,13 +31,13 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from ..errors import JobBusy, StorageError
-from ..host import system
+from ..host import settings, system
 
 LEASE_SECONDS = 120.0
 BEATS_PER_LEASE = 8
@@ -351,3 +351,12 @@ def _write(file: IO[bytes], said: Said | None) -> None:
     file.seek(0)
     file.write(record)
     file.truncate()
+
+
+def lease_seconds(environment: Mapping[str, str] = os.environ) -> float:
+    """Return how long a claim of another machine counts without a sign of life; see above.
+
+    Raises:
+        BadOption: what the user says is not a number of seconds.
+    """
+    return settings.seconds("IMAGE_TO_3D_LEASE_SECONDS", LEASE_SECONDS, environment)

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from ..errors import OutcomeUnknown, StorageError
 from ..host import system
-from ..models import Job, JobState, Problem, ResultFile
-from ..providers.contract import Finished, ProviderInfo
+from ..models import Job, JobState, Problem, ProviderInfo, ResultFile
+from ..providers.contract import Finished
 from ..results.adopt import FINISHED
 from .claims import Claim
 from .library import JobFolder

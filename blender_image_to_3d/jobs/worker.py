@@ -40,9 +40,9 @@ from ..errors import (
 from ..host import system
 from ..http import Http, Limits, redacted, said
 from ..mesh import formats, glb
-from ..models import Job, JobState, Picture, Problem, Start, View
+from ..models import Job, JobState, Picture, Problem, ProviderInfo, Start, View
 from ..pictures.handed_over import Prepared, Wanted, prepare
-from ..providers.contract import Finished, Handle, Pending, Provider, ProviderInfo
+from ..providers.contract import Finished, Handle, Pending, Provider
 from ..results.adopt import FINISHED
 from .claims import LEASE_SECONDS, Claim, Lease
 from .heartbeat import beating

@@ -1,19 +1,30 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The providers, one file each: a file's name is the provider's id. Adding a file here is all it takes."""
+"""Who makes models: the contract, and one file for each service, whose name is the provider's id; no jobs, no Blender.
+
+Adding a file here is all it takes. Asking who there is imports none of them, and no pydantic.
+"""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 from functools import cache
+from typing import TYPE_CHECKING
 
 from ..errors import BadOption
-from .contract import Provider, ProviderInfo
+
+if TYPE_CHECKING:
+    from ..models import ProviderInfo
+    from .contract import Provider
+
+_ABOUT_ALL = {"access", "accounts", "contract", "describe"}
+"""The files that are about every service and none of their own."""
 
 
 def ids() -> list[str]:
     """Return the ids of all providers, without importing any of them."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
+    names = {module.name for module in pkgutil.iter_modules(__path__)}
+    return sorted(name for name in names - _ABOUT_ALL if not name.startswith("_"))
 
 
 @cache
@@ -23,6 +34,8 @@ def get(provider_id: str) -> Provider:
     Raises:
         BadOption: there is none of this id.
     """
+    from .contract import Provider
+
     if provider_id not in ids():
         raise BadOption(f'There is no provider "{provider_id}".', hint=f"There are: {', '.join(ids())}.")
     module = importlib.import_module(f".{provider_id}", __name__)

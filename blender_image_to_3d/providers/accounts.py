@@ -18,9 +18,9 @@ from .. import providers
 from ..errors import BadOption, ImageTo3DError, Stopped, StorageError
 from ..host import keys, system
 from ..http import Http, Limits, in_one_line, redacted
-from ..jobs import runner
-from ..jobs.runner import NOTHING_AROUND, Surroundings
 from ..models import Model, Problem, Start
+from ..providers import access
+from ..providers.access import NOTHING_AROUND, Surroundings
 from .contract import Account
 
 _CHECK_SECONDS = 15.0
@@ -66,8 +66,8 @@ def account_of(provider_id: str, around: Surroundings = NOTHING_AROUND) -> Accou
     """
     info = providers.info(provider_id)
     if info.base_url is not None:
-        runner.check_access(info, around)
-    return _ask(provider_id, keys.key_of(info), runner.base_url_of(info))
+        access.check_access(info, around)
+    return _ask(provider_id, keys.key_of(info), access.base_url_of(info))
 
 
 def _outcome(provider_id: str, start: Start) -> AccountOutcome:

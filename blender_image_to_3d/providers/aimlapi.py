@@ -22,10 +22,10 @@ from pydantic import BaseModel, Field, JsonValue, model_validator
 
 from ..errors import BadResult, Charged, GenerationFailed, OutOfCredit
 from ..http import Base64File, Http, Reply, data_uri, take_out_base64
-from ..models import GenerationRequest, View
+from ..models import GenerationRequest, ProviderInfo, View
 from ..pictures.facts import PictureFormat
 from ..results.adopt import adopt
-from .contract import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
+from .contract import Account, Context, Finished, Handle, Options, Pending, Provider
 
 MAGIC = "magic/image-to-3d"
 TRIPOSR = "triposr"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ..errors import BadOption, GenerationFailed
-from ..models import FileName, GenerationRequest, Model, View
+from ..models import FileName, GenerationRequest, Model, ProviderInfo, View
 
 if TYPE_CHECKING:
     from ..http import Http
@@ -29,48 +29,6 @@ class Options(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class ProviderInfo(Model):
-    """What a provider is, for everyone who has to choose, check or draw."""
-
-    id: str
-    label: str
-    summary: str = Field(description="One line: what it does, and what it cannot")
-    views: tuple[View, ...] = (View.FRONT,)
-    models: tuple[str, ...] = Field(default=(), description="The first is the default; none: there is no choice")
-    picture_formats: tuple[str, ...] = Field(description="What it takes as it is, as PictureFormat values")
-    max_picture_bytes: int | None = Field(
-        default=None, gt=0, description="Of one picture file as it is sent; larger pictures are scaled down"
-    )
-    good_picture_side: int | None = Field(
-        default=None, gt=0, description="Shorter side in pixels below which its results are poor; only a warning"
-    )
-    result_formats: tuple[str, ...] = ("glb",)
-    key_variables: tuple[str, ...] = Field(default=(), description="The service's own names; none: it needs no key")
-    key_url: str | None = Field(default=None, description="Where a key is to be had")
-    base_url: str | None = Field(default=None, description="None: it works on this computer")
-    paid: bool = Field(description="A request may cost money, and is never repeated by itself")
-    price: str | None = Field(
-        default=None, description='Of a request as its service tells it, such as "about 0.04 USD"; nothing: it does not'
-    )
-    resumable: bool = Field(description="A result can be asked for again in another process, on another day")
-    cancellable: bool = Field(description="The service can be told to stop")
-    patience_seconds: float = Field(default=1800.0, description="How long it may say nothing new until we stop asking")
-
-    @property
-    def needs_key(self) -> bool:
-        return bool(self.key_variables)
-
-    @property
-    def all_key_variables(self) -> tuple[str, ...]:
-        """The environment variables in which a key is looked for, ours first."""
-        return (f"IMAGE_TO_3D_{self.id.upper()}_KEY", *self.key_variables) if self.needs_key else ()
-
-    @property
-    def url_variable(self) -> str:
-        """The environment variable that puts another address in place of `base_url`."""
-        return f"IMAGE_TO_3D_{self.id.upper()}_URL"
 
 
 class Pending(Model):

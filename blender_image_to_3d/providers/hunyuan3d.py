@@ -22,9 +22,9 @@ from pydantic import BaseModel, Field
 
 from ..errors import BadOption, BadResult, GenerationFailed, Unreachable
 from ..http import Base64File, replies, take_out_base64
-from ..models import GenerationRequest, View
+from ..models import GenerationRequest, ProviderInfo, View
 from ..results.adopt import adopt
-from .contract import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
+from .contract import Account, Context, Finished, Handle, Options, Pending, Provider
 
 if TYPE_CHECKING:
     from ..http import Http, Reply

@@ -25,10 +25,10 @@ from pydantic import BaseModel, Field, model_validator
 
 from ..errors import BadResult, Charged, GenerationFailed, ResultGone
 from ..http import Reply, data_uri, replies
-from ..models import GenerationRequest, View
+from ..models import GenerationRequest, ProviderInfo, View
 from ..pictures.facts import PictureFormat
 from ..results.adopt import adopt
-from .contract import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
+from .contract import Account, Context, Finished, Handle, Options, Pending, Provider
 
 if TYPE_CHECKING:
     from ..http import Http

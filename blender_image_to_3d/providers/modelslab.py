@@ -34,10 +34,10 @@ from ..errors import (
     Unreachable,
 )
 from ..http import Http, Reply, data_uri, replies
-from ..models import GenerationRequest, View
+from ..models import GenerationRequest, ProviderInfo, View
 from ..pictures.facts import PictureFormat
 from ..results.adopt import FINISHED, adopt, safe_name
-from .contract import Account, Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
+from .contract import Account, Context, Finished, Handle, Options, Pending, Provider
 
 _MAX_UPLOAD_BYTES = 3_700_000
 """Of a file: base64 makes a third more of it, and 5 MB are allowed."""

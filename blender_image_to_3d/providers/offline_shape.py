@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from ..errors import BadPicture
-from ..models import GenerationRequest, View
+from ..models import GenerationRequest, ProviderInfo, View
 from ..offline_shape import settings as limits
 from ..pictures.facts import PictureFormat
-from .contract import Context, Finished, Options, Pending, Provider, ProviderInfo
+from .contract import Context, Finished, Options, Pending, Provider
 
 MODEL_FILE = "model.glb"
 

@@ -20,11 +20,11 @@ from pydantic import BaseModel, Field
 
 from ..errors import BadResult, Charged, GenerationFailed, KeyRefused, OutOfCredit
 from ..http import Form, FormFile, Reply, replies
-from ..models import GenerationRequest, View
+from ..models import GenerationRequest, ProviderInfo, View
 from ..pictures.facts import PictureFormat
 from ..pictures.inspect import inspect
 from ..results.adopt import adopt
-from .contract import Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
+from .contract import Context, Finished, Handle, Options, Pending, Provider
 
 _FEATURE = "IMAGE_3D_GENERATOR"
 _A_PICTURE = (

@@ -353,9 +353,9 @@ def test_a_user_who_is_offline_is_told_so_before_anything_is_done() -> None:
     """What Blender's "Allow Online Access" switches off; a server on this computer may be asked in any case."""
     from blender_image_to_3d import providers
     from blender_image_to_3d.errors import Unreachable
-    from blender_image_to_3d.jobs import runner
+    from blender_image_to_3d.providers import access
 
-    offline = runner.Surroundings(is_online=False)
+    offline = access.Surroundings(is_online=False)
     for provider_id in providers.ids():
         info = providers.info(provider_id)
         is_remote = info.base_url is not None and "127.0.0.1" not in info.base_url
@@ -363,7 +363,7 @@ def test_a_user_who_is_offline_is_told_so_before_anything_is_done() -> None:
             for name in info.key_variables:
                 environment.setenv(name, KEY)
             if not is_remote:
-                runner.check_access(info, offline)
+                access.check_access(info, offline)
                 continue
             with pytest.raises(Unreachable, match="network"):
-                runner.check_access(info, offline)
+                access.check_access(info, offline)

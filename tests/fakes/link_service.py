@@ -6,9 +6,9 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from ..http import Base64File
-from ..models import GenerationRequest, View
+from ..models import GenerationRequest, ProviderInfo, View
 from ..results.adopt import adopt
-from .contract import Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
+from .contract import Context, Finished, Handle, Options, Pending, Provider
 
 
 class _Made(BaseModel):

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from ..models import GenerationRequest
+from ..models import GenerationRequest, ProviderInfo
 from . import paid_service
-from .contract import Context, Finished, Pending, Provider, ProviderInfo
+from .contract import Context, Finished, Pending, Provider
 
 
 class PaidAtOnce(Provider):

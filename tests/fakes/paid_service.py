@@ -17,8 +17,8 @@ from typing import Literal
 from pydantic import Field
 
 from .. import errors
-from ..models import GenerationRequest
-from .contract import Context, Finished, Handle, Options, Pending, Provider, ProviderInfo
+from ..models import GenerationRequest, ProviderInfo
+from .contract import Context, Finished, Handle, Options, Pending, Provider
 
 TRIANGLE = b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n" + (
     b"element face 1\nproperty list uchar int vertex_indices\nend_header\n0 0 0\n1 0 0\n0 0 1\n3 0 1 2\n"

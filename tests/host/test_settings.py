@@ -67,12 +67,12 @@ def test_settings_that_cannot_be_written_are_said_and_the_old_ones_hold(
 
 
 def test_the_library_is_the_variable_s_else_the_chosen_one_else_the_usual_one(here: dict[str, str]) -> None:
-    assert system.library_folder(here) == system.user_folder(here) / "image_to_3d"
+    assert settings.library_folder(here) == system.user_folder(here) / "image_to_3d"
     settings.save(EVERYTHING, here)
-    assert system.library_folder(here) == Path("/models of a üser")
-    assert system.library_folder({**here, "IMAGE_TO_3D_LIBRARY": "/mine"}) == Path("/mine")
+    assert settings.library_folder(here) == Path("/models of a üser")
+    assert settings.library_folder({**here, "IMAGE_TO_3D_LIBRARY": "/mine"}) == Path("/mine")
     settings.save(Settings(library="~/mine"), here)
-    assert system.library_folder(here) == Path.home() / "mine"
+    assert settings.library_folder(here) == Path.home() / "mine"
 
 
 def test_the_command_line_uses_the_library_that_was_chosen(user: User, cup: Path, tmp_path: Path) -> None:

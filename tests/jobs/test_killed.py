@@ -26,7 +26,7 @@ import pytest
 
 from blender_image_to_3d import providers
 from blender_image_to_3d.errors import OutcomeUnknown
-from blender_image_to_3d.jobs import request, runner
+from blender_image_to_3d.jobs import completion, request, runner
 from blender_image_to_3d.jobs.library import JobFolder, Library
 from blender_image_to_3d.models import Job, Start, View
 
@@ -203,7 +203,7 @@ def _finish(life: Life) -> str:
     if service.is_paid:
         _check_the_journal(life, left, was_buying=was_buying, context=context)
     try:
-        job = runner.finish(folder).job
+        job = completion.finish(folder).job
     except OutcomeUnknown:
         job = folder.load()
         assert service.is_paid and was_buying and job.state == "unknown", context

@@ -25,7 +25,7 @@ import pytest
 from blender_image_to_3d.errors import JobBusy, OutcomeUnknown
 from blender_image_to_3d.jobs.claims import Lease
 from blender_image_to_3d.jobs.library import JobFolder
-from blender_image_to_3d.jobs.runner import reopen
+from blender_image_to_3d.jobs.unattended import reopen
 
 from ..batch.test_batch import models, report
 from ..conftest import User, draw_disc

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from blender_image_to_3d.errors import JobBusy, StorageError
-from blender_image_to_3d.jobs import runner
+from blender_image_to_3d.host import programs
+from blender_image_to_3d.jobs import runner, unattended
 from blender_image_to_3d.jobs.library import JobFolder, Library
 from blender_image_to_3d.jobs.request import draft
 from blender_image_to_3d.jobs.runner import News, Runner
@@ -90,7 +91,7 @@ def test_a_job_that_waits_is_cancelled_without_waiting(running: Runner, folders:
         running.start(folder)
     running.step()
     running.withdraw(folders[1])
-    job = runner.cancel_waiting(folders[1])
+    job = unattended.cancel_waiting(folders[1])
     assert job == folders[1].load() and job.state is JobState.CANCELLED
     assert job.problem is not None and job.problem.message == "Cancelled, nothing was charged."
     assert folders[1].stop_request() is None
@@ -99,7 +100,7 @@ def test_a_job_that_waits_is_cancelled_without_waiting(running: Runner, folders:
 def test_a_job_that_somebody_works_on_is_not_cancelled_behind_their_back(folders: list[JobFolder]) -> None:
     holder = hold(folders[0])
     with pytest.raises(JobBusy):
-        runner.cancel_waiting(folders[0])
+        unattended.cancel_waiting(folders[0])
     let_go(holder)
     assert folders[0].load().state is JobState.QUEUED and folders[0].stop_request() is None
 
@@ -187,24 +188,24 @@ def test_a_job_that_was_watched_can_be_started(running: Runner, folders: list[Jo
 
 def test_a_program_is_found_once_and_what_is_missing_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[str] = []
-    real = runner.importlib.util.find_spec
+    real = programs.importlib.util.find_spec
 
     def find_spec(name: str) -> object:
         searched.append(name)
         return None if name == "requests" else real(name)
 
-    runner.find_package.cache_clear()
-    monkeypatch.setattr(runner.importlib.util, "find_spec", find_spec)
+    programs.find_package.cache_clear()
+    monkeypatch.setattr(programs.importlib.util, "find_spec", find_spec)
     for _ in range(3):
-        command = runner.program("order", "outcome.json")
+        command = programs.program("order", "outcome.json")
     assert command[0] == sys.executable and command[-3:] == ["--", "order", "outcome.json"]
     assert searched.count("pydantic") == searched.count("numpy") == 1 and searched.count("requests") == 3
-    runner.find_package.cache_clear()
+    programs.find_package.cache_clear()
 
 
 def test_a_program_that_is_started_gets_its_line_and_ours_does_not_wait(tmp_path: Path) -> None:
     with (tmp_path / "log").open("ab") as log:
-        program = runner.spawn_program(["order", str(tmp_path / "outcome")], b"{}", log)
+        program = programs.spawn_program(["order", str(tmp_path / "outcome")], b"{}", log)
     assert program.stdin is not None and program.stdin.closed
     assert program.wait(20) == 2 and (tmp_path / "outcome").is_file()
     assert (tmp_path / "log").read_bytes() == b""
@@ -213,7 +214,7 @@ def test_a_program_that_is_started_gets_its_line_and_ours_does_not_wait(tmp_path
 def test_a_program_that_dies_before_it_reads_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "program", lambda *arguments: [sys.executable, "-c", "import os; os.close(0)"])
     with (tmp_path / "log").open("ab") as log:
-        program = runner.spawn_program([], b"x" * 40_000, log)
+        program = programs.spawn_program([], b"x" * 40_000, log)
     assert program.wait(20) == 0 and isinstance(program, subprocess.Popen)
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from blender_image_to_3d import errors, providers
 from blender_image_to_3d.errors import BadOption, GenerationFailed, ImageTo3DError
-from blender_image_to_3d.jobs import request, runner, worker
+from blender_image_to_3d.jobs import request, unattended, worker
 from blender_image_to_3d.jobs.library import JobFolder, Library
 from blender_image_to_3d.mesh.formats import Format
 from blender_image_to_3d.models import Job, Start, View
@@ -417,7 +417,7 @@ def test_an_answer_that_nobody_documented_is_said_to_be_one(
         assert _says_that_it_failed(STRANGE[strange]), "after a purchase, only the service knows that it was none"
     elif phase == "buy" and service.is_paid:
         with pytest.raises(errors.OutcomeUnknown):
-            runner.reopen(folder)
+            unattended.reopen(folder)
         assert (service.posts, before) == (1, 1)
         return
     elif phase == "ask" and job.handle is None:
@@ -425,7 +425,7 @@ def test_an_answer_that_nobody_documented_is_said_to_be_one(
         return
     if phase == "ask":
         assert problem.charged != ("no" if service.is_paid else "maybe")
-    runner.reopen(folder)
+    unattended.reopen(folder)
     assert work(service, folder).state == "ready"
     assert service.purchases() == 1
     assert service.posts == (before if phase == "ask" else before + 1)

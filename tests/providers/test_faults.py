@@ -591,7 +591,7 @@ def test_a_job_from_another_time_is_resumed(user: User, cup: Path, name: str, ye
 
 def test_nothing_else_reads_a_clock_of_the_day() -> None:
     package = Path(__file__).parents[2] / "blender_image_to_3d"
-    modules = [package / "worker.py", package / "runner.py", package / "recovery.py"]
+    modules = [*package.glob("jobs/*.py")]
     modules += [*package.glob("http/*.py"), *package.glob("providers/*.py")]
     readers = re.compile(r"time\.time\(|datetime\.(now|utcnow)|\bnow\(\)")
     found = {path.name: len(readers.findall(path.read_text())) for path in modules}

@@ -51,14 +51,14 @@ def import_job(
     view_layer = view_layer or placing.view_layer_of(scene)
     placement = placement or job.request.placement
     with staging.nothing_left_on_failure() as before:
-        staging = staging.new_scene(scene)
-        with staging.shown(staging):
+        staging_scene = staging.new_scene(scene)
+        with staging.shown(staging_scene):
             content = readers.read(files)
-            objects = _objects_of_the_model(staging)
+            objects = _objects_of_the_model(staging_scene)
             is_coarser = placement.faces is not None and decimation.decimate(objects, placement.faces)
             for mesh in {each.data for each in objects if each.type == "MESH"}:
                 _finish_mesh(mesh, join=content.has_ngons, keep_shading=is_coarser)
-            root, objects = _under_one_root(objects, staging, placement)
+            root, objects = _under_one_root(objects, staging_scene, placement)
         naming.name_all(job.request.name, root, staging.made_since(before))
         provenance.write(root, job, descriptions or {})
         for each in objects:
@@ -85,14 +85,14 @@ def _spot(spot: Spot, scene: bpy.types.Scene) -> Vector:
     return Vector() if spot is Spot.ORIGIN else scene.cursor.location.copy()
 
 
-def _objects_of_the_model(staging: bpy.types.Scene) -> list[bpy.types.Object]:
+def _objects_of_the_model(scene: bpy.types.Scene) -> list[bpy.types.Object]:
     """Remove what is not of the model, such as its cameras and lights, and return the rest."""
     bpy.context.view_layer.update()
-    for each in [each for each in staging.objects if each.type in _NOT_OF_THE_MODEL]:
+    for each in [each for each in scene.objects if each.type in _NOT_OF_THE_MODEL]:
         _remove_keeping_children(each)
-    while leaves := [each for each in staging.objects if each.type == "EMPTY" and not each.children]:
+    while leaves := [each for each in scene.objects if each.type == "EMPTY" and not each.children]:
         bpy.data.batch_remove(leaves)
-    objects = list(staging.objects)
+    objects = list(scene.objects)
     for each in objects:
         each.select_set(False)
     if not any(each.type == "MESH" and each.data.polygons for each in objects):
@@ -119,7 +119,7 @@ def _finish_mesh(mesh: bpy.types.Mesh, *, join: bool, keep_shading: bool) -> Non
 
 
 def _under_one_root(
-    objects: list[bpy.types.Object], staging: bpy.types.Scene, placement: Placement
+    objects: list[bpy.types.Object], scene: bpy.types.Scene, placement: Placement
 ) -> tuple[bpy.types.Object, list[bpy.types.Object]]:
     """Give the objects one root with neither rotation nor scale, whose origin is what is put on the spot.
 
@@ -129,15 +129,15 @@ def _under_one_root(
     change = _change(bounds.bounds(objects), placement)
     only = _only_still_mesh(objects)
     if only is None:
-        return _under_an_empty(objects, staging, change)
+        return _under_an_empty(objects, scene, change)
     _apply(only, change @ only.matrix_world)
     bpy.data.batch_remove([each for each in objects if each != only])
     return only, [only]
 
 
-def _change(bounds: bounds.Bounds, placement: Placement) -> Matrix:
+def _change(box: bounds.Bounds, placement: Placement) -> Matrix:
     """Return what moves the model's anchor to the origin, and gives it the height that is asked for."""
-    low, high = Vector(bounds.low), Vector(bounds.high)
+    low, high = Vector(box.low), Vector(box.high)
     anchor = {
         Stance.GROUND: Vector(((low.x + high.x) / 2, (low.y + high.y) / 2, low.z)),
         Stance.CENTRE: (low + high) / 2,
@@ -170,10 +170,10 @@ def _apply(only: bpy.types.Object, change: Matrix) -> None:
 
 
 def _under_an_empty(
-    objects: list[bpy.types.Object], staging: bpy.types.Scene, change: Matrix
+    objects: list[bpy.types.Object], scene: bpy.types.Scene, change: Matrix
 ) -> tuple[bpy.types.Object, list[bpy.types.Object]]:
     root = bpy.data.objects.new("Model", None)
-    staging.collection.objects.link(root)
+    scene.collection.objects.link(root)
     for each in objects:
         if each.parent is None:
             each.parent = root

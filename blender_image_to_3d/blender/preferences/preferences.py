@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import pkgutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import bpy
 from bpy.props import IntProperty, StringProperty
 
+from ... import providers
 from ...errors import ImageTo3DError
 from ...host import settings, system
 from ...host.settings import Settings
@@ -27,7 +27,6 @@ from ..session.services import Service
 from ..session.short_programs import Errand
 
 _BASE_PACKAGE = (__package__ or "").partition(".blender.")[0]
-_PROVIDERS = Path(__file__).parents[2] / "providers"
 _LIBRARY_VARIABLE = "IMAGE_TO_3D_LIBRARY"
 # Without this, a path that begins with // crashes Blender 5 in preferences: it looks for the datablock of the property.
 _PATH_OPTIONS = {"SKIP_SAVE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())
@@ -71,12 +70,6 @@ def of(context: bpy.types.Context) -> ImageTo3DPreferences | None:
     return addon.preferences if addon is not None else None
 
 
-def balance_of(provider_id: str) -> str | None:
-    """Return what is left at a provider's service, if it was asked and said so."""
-    service = services.of(provider_id)
-    return service.balance if service is not None else None
-
-
 def register() -> None:
     """Nothing: what is shown is read when it is drawn."""
 
@@ -100,7 +93,7 @@ def _look() -> _Shown:
     global _shown
     now, library = settings.load(), ""
     try:
-        library = str(system.library_folder())
+        library = str(settings.library_folder())
     except ImageTo3DError as error:
         problem = tr_problem(str(error))
     else:
@@ -135,7 +128,7 @@ def _library(_preferences: ImageTo3DPreferences) -> str:
 
 def _choose_library(_preferences: ImageTo3DPreferences, text: str) -> None:
     folder = Path(bpy.path.abspath(text.strip())).expanduser().absolute() if text.strip() else None
-    is_usual = folder is None or folder == system.usual_library_folder()
+    is_usual = folder is None or folder == settings.usual_library_folder()
     before = _look().library
     _choose(library="" if is_usual else str(folder))
     shown = _look()
@@ -286,9 +279,7 @@ class ImageTo3DPreferences(bpy.types.AddonPreferences):
 
 
 # By the names of their files: importing the providers takes pydantic.
-ImageTo3DPreferences.__annotations__.update(
-    {f"key_{each.name}": _key_property(each.name) for each in pkgutil.iter_modules([str(_PROVIDERS)])}
-)
+ImageTo3DPreferences.__annotations__.update({f"key_{each}": _key_property(each) for each in providers.ids()})
 
 
 def _draw_access(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:

@@ -14,8 +14,7 @@ from pathlib import Path
 import bpy
 
 from ...errors import BadPicture, StorageError
-from ...host import system
-from ...jobs import runner
+from ...host import programs, system
 from ...jobs.library import JobFolder
 from ...jobs.orders import Order, Outcome
 from ...models import GenerationRequest, Placement, Problem, View
@@ -76,7 +75,7 @@ class Ordering:
         """Raises `OSError`."""
         line = self.wish.model_dump_json().encode()
         with self._log.open("ab") as log:
-            self.process = runner.spawn_program(["order", str(self._outcome)], line, log)
+            self.process = programs.spawn_program(["order", str(self._outcome)], line, log)
 
     def outcome(self) -> Outcome:
         """Return what became of it, and remove what it needed."""

@@ -15,12 +15,11 @@ from ...errors import BrokenPackage, ImageTo3DError, StorageError, Unreachable
 from ...host import dependencies
 from ..interface import redraw
 from ..interface.texts import tr, tr_problem
-from ..sidebar import readiness
 from .short_programs import Errand
 
 if TYPE_CHECKING:
     from ...host.keys import Source
-    from ...providers.contract import ProviderInfo
+    from ...models import ProviderInfo
 
 _BULLET = "\u2022"
 _MASK = _BULLET * 12
@@ -58,9 +57,9 @@ class Service:
 
     @property
     def address(self) -> str:
-        from ...jobs import runner
+        from ...providers import access
 
-        return runner.base_url_of(self.info) or ""
+        return access.base_url_of(self.info) or ""
 
     @property
     def state_text(self) -> str:
@@ -160,6 +159,30 @@ def forget() -> None:
     _known.by_provider.clear()
 
 
+_has_key: dict[str, bool] = {}
+"""By provider, also before `load`: drawing must not read files."""
+
+
+def is_key_there(info: ProviderInfo) -> bool:
+    """Whether a provider's key is known, as far as anybody has looked."""
+    if info.id not in _has_key:
+        from ...host import keys
+
+        _has_key[info.id] = keys.source_of(info).kind != "none"
+    return _has_key[info.id]
+
+
+def forget_keys() -> None:
+    """Look again for keys: one was set or cleared."""
+    _has_key.clear()
+
+
+def balance_of(provider_id: str) -> str | None:
+    """Return what is left at a provider's service, if it was asked and said so."""
+    service = of(provider_id)
+    return service.balance if service is not None else None
+
+
 def of(provider_id: str) -> Service | None:
     """Return the service of a provider; nothing, if it has none or nobody has called `load`."""
     return _known.by_provider.get(provider_id)
@@ -194,7 +217,7 @@ def enter_key(provider_id: str, text: str) -> None:
     except ImageTo3DError as error:
         service.say(tr_problem(str(error)), is_problem=True)
     refresh()
-    readiness.forget_keys()
+    forget_keys()
     redraw.tabs()
 
 
@@ -205,13 +228,13 @@ def ask(service: Service) -> None:
         ImageTo3DError: why it cannot be asked.
     """
     from ...host import keys, system
-    from ...jobs import runner
     from ...models import Start
+    from ...providers import access
 
     service.forget_answer()
     try:
-        runner.check_access(service.info, runner.Surroundings(is_online=bpy.app.online_access))
-        start = Start(key=keys.key_of(service.info), base_url=runner.base_url_of(service.info))
+        access.check_access(service.info, access.Surroundings(is_online=bpy.app.online_access))
+        start = Start(key=keys.key_of(service.info), base_url=access.base_url_of(service.info))
         words = ("account", service.info.id, Errand.ANSWER)
         service.errand = Errand(*words, line=start.model_dump_json(), most_seconds=_CHECK_SECONDS)
     except OSError as error:

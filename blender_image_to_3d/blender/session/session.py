@@ -16,12 +16,13 @@ import bpy
 
 from ... import providers
 from ...errors import BadOption, BadPicture, ImageTo3DError, JobBusy, OutcomeUnknown, StorageError
-from ...host import settings, system
-from ...jobs import runner
+from ...host import settings
+from ...jobs import unattended
 from ...jobs.library import JobFolder, Library
 from ...jobs.orders import Outcome
-from ...jobs.runner import News, Runner, Surroundings
+from ...jobs.runner import News, Runner
 from ...models import GenerationRequest, Job, JobState, Placement, Problem, Spot
+from ...providers.access import Surroundings
 from ..form.scene_form import Chosen
 from ..importing import provenance
 from ..importing.import_process import Failed, Helper, Prepared, Task, units_of
@@ -51,7 +52,7 @@ class Session:
     """The jobs of this Blender."""
 
     def __init__(self) -> None:
-        self.library = Library(system.library_folder())
+        self.library = Library(settings.library_folder())
         self.shelf = Shelf(self.library)
         self.rows: list[Row] = []
         self.usual = UsualTimes()
@@ -259,7 +260,7 @@ class Session:
             self._go_on_with(row)
         elif not job.state.is_final:
             with contextlib.suppress(ImageTo3DError):
-                row.take(runner.settled(folder))
+                row.take(unattended.settled(folder))
         if row.is_active:
             self._go_on()
 
@@ -286,7 +287,7 @@ class Session:
         """Give up a job that was just taken out of the queue. Raises `StorageError`."""
         assert row.folder is not None
         try:
-            row.take(runner.cancel_waiting(row.folder))
+            row.take(unattended.cancel_waiting(row.folder))
             row.stage = Stage.STOPPED
         except JobBusy:  # somebody else's worker has it
             self._watch(row)
@@ -343,7 +344,7 @@ class Session:
         folder = JobFolder(self.library.root / outcome.job)
         with contextlib.suppress(ImageTo3DError):
             # A later click may have been told of this job.
-            runner.cancel_waiting(folder) if self._readers.are_busy else folder.delete()
+            unattended.cancel_waiting(folder) if self._readers.are_busy else folder.delete()
 
     def _asked_again(self, known: Row, row: Row, outcome: Outcome) -> None:
         """The same paid request is in the list already."""
@@ -384,7 +385,7 @@ class Session:
         row.stage = Stage.STOPPED
         row.is_cancelled = False
         try:
-            job = runner.reopen(row.folder, again=again)
+            job = unattended.reopen(row.folder, again=again)
         except JobBusy:
             self._watch(row)
         except OutcomeUnknown:

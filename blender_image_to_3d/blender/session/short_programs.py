@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ...host import programs
+
 _ANSWER = "{answer}"
 
 
@@ -22,15 +24,13 @@ class Errand:
         Raises:
             OSError: it cannot be started.
         """
-        from ...jobs import runner  # needs pydantic, and enabling the add-on does not
-
         self._folder = TemporaryDirectory(prefix="image_to_3d-", ignore_cleanup_errors=True)
         self._file = Path(self._folder.name, "answer")
         self._deadline = time.monotonic() + most_seconds
         words = [str(self._file) if each == _ANSWER else each for each in arguments]
         try:
             with Path(self._folder.name, "log").open("wb") as log:
-                self._process = runner.spawn_program(words, line.encode(), log)
+                self._process = programs.spawn_program(words, line.encode(), log)
         except OSError:
             self._folder.cleanup()
             raise

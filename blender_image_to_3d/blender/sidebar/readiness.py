@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import bpy
 
 from ..interface.texts import tr
+from ..session import services
 
 if TYPE_CHECKING:
-    from ...providers.contract import ProviderInfo
+    from ...models import ProviderInfo
 
 
 @dataclass(frozen=True)
@@ -23,15 +24,6 @@ class Readiness:
     """Why it cannot be pressed."""
     fix: str = ""
     """The operator that helps."""
-
-
-_has_key: dict[str, bool] = {}
-"""By provider: drawing must not read files."""
-
-
-def forget_keys() -> None:
-    """Look again for keys: one was set or cleared."""
-    _has_key.clear()
 
 
 def of_form(scene: bpy.types.Scene) -> Readiness:
@@ -54,7 +46,7 @@ def of_files(scene: bpy.types.Scene) -> Readiness:
 
 def _access(info: ProviderInfo) -> Readiness | None:
     """Return why a provider may not be asked at all."""
-    if info.needs_key and not _key_is_there(info):
+    if info.needs_key and not services.is_key_there(info):
         return _not_ready(tr("{service} needs a key").format(service=info.label), fix="image_to_3d.open_preferences")
     if info.base_url is None:
         return None
@@ -71,19 +63,11 @@ def _not_ready(reason: str, *, fix: str = "") -> Readiness:
     return Readiness(reason, reason, fix)
 
 
-def _key_is_there(info: ProviderInfo) -> bool:
-    if info.id not in _has_key:
-        from ...host import keys
-
-        _has_key[info.id] = keys.source_of(info).kind != "none"
-    return _has_key[info.id]
-
-
 def _can_send() -> bool:
-    from ...jobs import runner
+    from ...host import programs
 
     try:
-        runner.find_package("requests")
+        programs.find_package("requests")
     except ModuleNotFoundError:
         return False
     return True
@@ -92,9 +76,9 @@ def _can_send() -> bool:
 def _is_on_this_computer(info: ProviderInfo) -> bool:
     from urllib.parse import urlsplit
 
-    from ...jobs import runner
+    from ...providers import access
 
-    host = urlsplit(runner.base_url_of(info) or "").hostname or ""
+    host = urlsplit(access.base_url_of(info) or "").hostname or ""
     return host == "localhost" or host == "::1" or host.startswith("127.")
 
 
@@ -103,10 +87,8 @@ def _promise(info: ProviderInfo, price: str | None) -> str:
         return tr("On this computer")
     if not info.paid:
         return tr("Sends the picture to {service}").format(service=info.label)
-    from ..preferences import preferences
-
     price = tr(price) if price else None
-    balance = preferences.balance_of(info.id)
+    balance = services.balance_of(info.id)
     if price and balance:
         return tr("{price} (balance {balance})").format(price=_capital(price), balance=balance)
     if price:

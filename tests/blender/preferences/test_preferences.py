@@ -157,13 +157,13 @@ def test_a_key_is_tested_and_the_balance_is_known(
     with MeshyServer(KEY, {}) as server:
         monkeypatch.setenv("IMAGE_TO_3D_MESHY_URL", f"{server.url}/openapi/v1")
         assert bpy.ops.image_to_3d.check_key(provider="meshy") == {"FINISHED"}
-        balance = module.balance_of("meshy")
+        balance = module.services.balance_of("meshy")
         assert balance is not None and balance.endswith(" credits")
         service = module.services.of("meshy")
         assert service.state_text == f"From your key file · The key is good · {balance} left"
         assert server.billable == 0
         preferences.key_meshy = OTHER
-        assert module.balance_of("meshy") is None and service.state_text == "From your key file"
+        assert module.services.balance_of("meshy") is None and service.state_text == "From your key file"
         with pytest.raises(RuntimeError, match="does not accept the key"):
             bpy.ops.image_to_3d.check_key(provider="meshy")
     assert service.is_problem and OTHER not in service.state_text

@@ -193,7 +193,7 @@ def test_a_script_does_not_agree_to_costs_for_its_user(
 ) -> None:
     monkeypatch.setenv("ONE_MIN_AI_API_KEY", KEY)
     monkeypatch.setenv("IMAGE_TO_3D_ONE_MIN_AI_URL", "http://127.0.0.1:9/api")
-    given.module(package, "blender.sidebar.readiness").forget_keys()
+    given.module(package, "blender.session.services").forget_keys()
     form = bpy.context.scene.image_to_3d
     form.provider = "one_min_ai"
     form.picture_path = str(disc)
