@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP for providers, and the rules that hold for every service. Nothing else in the package imports requests.
+"""HTTP by the rules that hold for every service, of none in particular; the only room that imports requests.
 
 client.py      `Http`: get and ask (repeated), buy (once), download; what became of a request, as our errors
 transport.py   one request out, one reply in, over requests: what was sent, and what is cut off
