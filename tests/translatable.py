@@ -39,6 +39,8 @@ _PROBLEMS_OF = (
     "host/dependencies.py",
     "errors.py",
     "http/client.py",
+    "http/download.py",
+    "http/received.py",
     "host/keys.py",
     "jobs/library.py",
     "offline_shape",
