@@ -221,7 +221,7 @@ def test_the_generator_and_the_mesh_formats_import_nothing_of_ours_and_no_pydant
 def test_the_command_line_does_not_wait_for_numpy_or_requests() -> None:
     code = (
         f"import sys; from {PACKAGE} import providers; from {PACKAGE}.batch import batch\n"
-        f"from {PACKAGE}.cli import program\n"
+        f"from {PACKAGE}.cli import main\n"
         "[providers.get(each) for each in providers.ids()]; print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -235,7 +235,7 @@ def test_importing_the_package_imports_nothing_that_is_slow() -> None:
 
 
 def test_only_a_worker_that_talks_to_a_service_imports_requests() -> None:
-    code = f"import sys; from {PACKAGE}.jobs import completion; from {PACKAGE}.cli import program\n"
+    code = f"import sys; from {PACKAGE}.jobs import completion; from {PACKAGE}.cli import main\n"
     code += f"from {PACKAGE} import providers; providers.get('hunyuan3d'); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not {"requests", "urllib3"} & set(loaded.split())
