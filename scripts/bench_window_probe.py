@@ -229,14 +229,14 @@ def redraw_sidebar(times: int) -> None:
 
 
 def read_library_again() -> None:
-    shifts, shelf = ours("blender.session.modal_timer"), ours("blender.session.history")
+    shifts, history = ours("blender.session.modal_timer"), ours("blender.session.history")
     session = shifts.current()
-    session.shelf = shelf.Shelf(session.library)
+    session.history = history.History(session.library)
     shifts.read_library()
 
 
 def library_is_read() -> bool:
-    return bool(ours("blender.session.modal_timer").current().shelf.is_read)
+    return bool(ours("blender.session.modal_timer").current().history.is_read)
 
 
 # What is there when nothing goes on.

@@ -78,9 +78,9 @@ def read_library() -> None:
 
 def _read_on() -> float | None:
     session = current()
-    for folder, job in session.shelf.read_on(_READ_SECONDS):
+    for folder, job in session.history.read_on(_READ_SECONDS):
         session.adopt(folder, job)
-    if not session.shelf.is_read:
+    if not session.history.is_read:
         return _READ_AGAIN_SECONDS
     redraw.tabs()
     return None

@@ -2,7 +2,7 @@
 """What this Blender knows of the jobs, and what it does for them a little at a time; never blocks.
 
 Reading pictures, the network and importing happen in other processes: here folders are looked at, and what has
-arrived is appended. `shifts` calls `step`; the panel draws `rows` and `shelf`.
+arrived is appended. `shifts` calls `step`; the panel draws `rows` and `history`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ..interface import redraw
 from ..interface.texts import tr_problem, tr_report
 from . import arriving, modal_timer
 from .destination import Asker, obstacle
-from .history import Shelf
+from .history import History
 from .job_rows import Row, Stage, UsualTimes, front_file, state_text
 from .new_jobs import Ordering, Readers, chosen_from
 
@@ -53,7 +53,7 @@ class Session:
 
     def __init__(self) -> None:
         self.library = Library(settings.library_folder())
-        self.shelf = Shelf(self.library)
+        self.history = History(self.library)
         self.rows: list[Row] = []
         self.usual = UsualTimes()
         self._runner = Runner(jobs_at_once=settings.load().jobs_at_once, around=_surroundings())
@@ -211,7 +211,7 @@ class Session:
         """Delete a job with its files. Raises `ImageTo3DError`."""
         self.folder_of(key).delete()
         self.rows = [row for row in self.rows if row.key != key]
-        self.shelf.remove(key)
+        self.history.remove(key)
         self._go_on()
 
     def dismiss(self, key: str) -> None:
@@ -433,7 +433,7 @@ class Session:
             return
         if news.job.state.has_result:
             self.usual.add(row.provider, news.job.service_seconds or row.elapsed_seconds())
-            self.shelf.add(news.folder, news.job)
+            self.history.add(news.folder, news.job)
             self._ended(row)
             return
         if not news.job.state.is_final and news.folder.seems_claimed():  # another Blender's worker was quicker
@@ -519,7 +519,7 @@ class Session:
         assert row.folder is not None and row.job is not None
         with contextlib.suppress(JobBusy, StorageError), row.folder.claim(patience_seconds=0) as claim:
             row.folder.save(row.job.evolve(state=JobState.IMPORTED), claim=claim, durable=False)
-        self.shelf.add(row.folder, row.job)
+        self.history.add(row.folder, row.job)
 
     # Small things -------------------------------------------------------------------------------------------------
 

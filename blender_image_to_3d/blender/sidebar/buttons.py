@@ -333,7 +333,7 @@ class IMAGE_TO_3D_OT_refresh(_Button, bpy.types.Operator):
     bl_label = "Refresh"
 
     def act(self, context: bpy.types.Context, session: Session) -> None:
-        session.shelf.read_again()
+        session.history.read_again()
         modal_timer.read_library()
 
 

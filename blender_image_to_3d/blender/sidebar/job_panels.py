@@ -200,7 +200,7 @@ class IMAGE_TO_3D_OT_job_menu(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         key = self.job
-        is_stopped = modal_timer.current().shelf.get(key) is None
+        is_stopped = modal_timer.current().history.get(key) is None
 
         def draw(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
             # A menu runs its operators without asking anything, unless told otherwise: these pay, or delete.
@@ -231,10 +231,10 @@ class IMAGE_TO_3D_PT_history(_Tab, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         session = modal_timer.current()
         layout = self.layout
-        if session.shelf.problem is not None:
-            draw_wrapped(layout, context, tr_problem(str(session.shelf.problem)))
+        if session.history.problem is not None:
+            draw_wrapped(layout, context, tr_problem(str(session.history.problem)))
             return
-        entries = session.shelf.entries(_Page.words)
+        entries = session.history.entries(_Page.words)
         if not entries and not _Page.words:
             layout.label(text="Finished models appear here")
             return
@@ -286,7 +286,7 @@ class IMAGE_TO_3D_PT_object(_Tab, bpy.types.Panel):
         layout = self.layout
         root = root_of(context.object)
         session = modal_timer.if_open()
-        entry = session.shelf.get(str(root[JOB_KEY])) if session else None
+        entry = session.history.get(str(root[JOB_KEY])) if session else None
         head = layout.row(align=True)
         if entry is not None:
             head.template_icon(icon_value=previews.job_icon(entry.folder.path, entry.picture), scale=3.0)

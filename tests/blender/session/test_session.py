@@ -66,7 +66,7 @@ def test_a_click_brings_the_model_to_where_the_cursor_was(package: ModuleType, s
     assert tuple(made.location) == (1, 2, 3) and made.dimensions.z == pytest.approx(0.5)
     assert made["image_to_3d_provider"] == "offline_shape" and made["image_to_3d_image"] == "disc.png"
     assert made.select_get() and bpy.context.view_layer.objects.active == made
-    (entry,) = session.shelf.entries()
+    (entry,) = session.history.entries()
     assert entry.folder.load().state == "imported"
     assert not session.is_active
 
@@ -213,7 +213,7 @@ def test_what_a_user_should_know_of_a_model_is_said_and_kept(package: ModuleType
         time.sleep(0.02)
     sentence = "The subject touches the lower edge of the picture: it is cut off there, and so is its shape."
     assert ("WARNING", f"Bust: {sentence}") in reports
-    (entry,) = session.shelf.entries()
+    (entry,) = session.history.entries()
     assert entry.notes == (sentence,)
 
 
