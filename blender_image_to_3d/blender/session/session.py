@@ -30,7 +30,7 @@ from ..importing.origin import JOB_KEY, root_of
 from ..interface import redraw
 from ..interface.texts import tr_problem, tr_report
 from . import arriving, modal_timer
-from .destination import Asker, obstacle
+from .destination import Destination, obstacle
 from .history import History
 from .job_rows import Row, Stage, UsualTimes, front_file, state_text
 from .new_jobs import Ordering, Readers, chosen_from
@@ -98,9 +98,9 @@ class Session:
         """
         identity = f"{chosen}{again}{replaces}"
         placement = Placement.model_validate(chosen.placement)
-        asker = Asker.of(context, at_cursor=placement.spot is Spot.CURSOR, replaces=replaces)
+        destination = Destination.of(context, at_cursor=placement.spot is Spot.CURSOR, replaces=replaces)
         if (known := self._same_click(identity, again=again)) is not None:
-            self._join(known, asker)
+            self._join(known, destination)
             return
         ordering = Ordering.of(chosen, self.library.root, again=again, names=names or {})
         info = providers.info(chosen.provider)
@@ -109,7 +109,7 @@ class Session:
             provider=info.id,
             label=info.label,
             stage=Stage.ORDERED,
-            asker=asker,
+            destination=destination,
             picture=ordering.front,
             identity=identity,
             is_paid=info.paid,
@@ -177,7 +177,7 @@ class Session:
     def resume(self, key: str, *, again: bool = False, context: bpy.types.Context | None = None) -> None:
         """Go on with a job that stopped.
 
-        context: of who wants the model in the scene, if nobody does who is still here.
+        context: where the model goes, if the file that it was for is not open any more.
         again: send, and pay, what may have been charged already.
 
         Raises:
@@ -185,16 +185,16 @@ class Session:
         """
         row = self._row(key)
         if not row.is_active:  # a button may be pressed twice before it is drawn anew
-            if context is not None and row.job is not None and not (row.asker and row.asker.is_here):
-                row.asker = _asker_for(row.job, context)
+            if context is not None and row.job is not None and not (row.destination and row.destination.is_here):
+                row.destination = _destination_for(row.job, context)
             self._resume(row, again=again)
         self._go_on()
 
     def bring(self, context: bpy.types.Context, key: str) -> None:
         """Import a finished model where the user is now. Raises `StorageError`."""
         row = next((each for each in self.rows if each.key == key), None)
-        if row is not None and row.stage is Stage.ARRIVED and row.asker:
-            row.asker = row.asker.without_modal_operators(context.window_manager)
+        if row is not None and row.stage is Stage.ARRIVED and row.destination:
+            row.destination = row.destination.without_modal_operators(context.window_manager)
         elif row is None or row.stage is Stage.STOPPED:
             folder = self.folder_of(key)
             job = folder.load()
@@ -202,7 +202,7 @@ class Session:
                 raise StorageError(f'"{job.request.name}" has no model yet.')
             row = row or self._row_for(folder, job)
             row.take(job)
-            row.asker = _asker_for(job, context)
+            row.destination = _destination_for(job, context)
             row.is_cancelled = False
             self._import(row)
         self._go_on()
@@ -307,15 +307,15 @@ class Session:
                 return row
         return None
 
-    def _join(self, row: Row, asker: Asker | None) -> None:
+    def _join(self, row: Row, destination: Destination | None) -> None:
         """Let somebody have the model that is being made, also if it was given up and cannot be recalled."""
         if row.is_cancelled and row.folder is not None:
             row.is_cancelled = False
-            row.asker = asker
+            row.destination = destination
             with contextlib.suppress(StorageError):  # whoever has it stops, and then says so
                 row.folder.forget_stop_request()
-        elif row.asker is None or not row.asker.is_here:
-            row.asker = asker
+        elif row.destination is None or not row.destination.is_here:
+            row.destination = destination
         if row.elapsed_seconds() >= _SAME_CLICK_SECONDS:
             self._say("INFO", tr_report("This model is being made already"))
         self._go_on()
@@ -349,9 +349,9 @@ class Session:
     def _asked_again(self, known: Row, row: Row, outcome: Outcome) -> None:
         """The same paid request is in the list already."""
         if known.is_active:
-            self._join(known, row.asker)
+            self._join(known, row.destination)
             return
-        known.asker = row.asker
+        known.destination = row.destination
         self.rows.remove(known)
         self.rows.insert(0, known)
         self._take_up(known, outcome)
@@ -421,7 +421,7 @@ class Session:
         for row in self.rows:
             if row.stage is Stage.WAITING and row.folder in running:
                 row.stage = Stage.WORKING
-                if self._helper and row.asker:
+                if self._helper and row.destination:
                     self._helper.warm_up()  # it starts while the provider works
 
     def _take(self, news: News) -> None:
@@ -443,7 +443,7 @@ class Session:
         self._stop(row, news.job.problem)
 
     def _ended(self, row: Row) -> None:
-        if row.asker is not None and row.asker.is_here and not row.is_cancelled:
+        if row.destination is not None and row.destination.is_here and not row.is_cancelled:
             self._import(row)
         else:
             row.is_cancelled = False
@@ -457,13 +457,13 @@ class Session:
 
     def _import(self, row: Row) -> None:
         """Have the child Blender make a .blend of it, where one can be started."""
-        assert row.folder is not None and row.job is not None and row.asker is not None
+        assert row.folder is not None and row.job is not None and row.destination is not None
         row.problem = None
         if self._helper is None:
             row.stage = Stage.ARRIVED
             return
         row.stage = Stage.IMPORTING
-        scene = row.asker.find_scene() or bpy.context.scene
+        scene = row.destination.find_scene() or bpy.context.scene
         preview = front_file(row.folder, row.job)
         placement = row.job.request.placement.model_dump(mode="json")
         self._helper.prepare(Task(row.folder.path, placement, units_of(scene), str(preview) if preview else None))
@@ -480,12 +480,12 @@ class Session:
                     self._stop(row, Problem(kind="BadResult", message=each.message, hint=each.hint))
 
     def _bring_in(self, row: Row, context: bpy.types.Context) -> None:
-        assert row.asker is not None
-        if not row.asker.is_here:  # another file was opened meanwhile
+        assert row.destination is not None
+        if not row.destination.is_here:  # another file was opened meanwhile
             self._discard(row)
             self._stop(row, None)
             return
-        row.obstacle = obstacle(context.window_manager, row.asker.background)
+        row.obstacle = obstacle(context.window_manager, row.destination.background)
         if row.obstacle is not None:
             return
         try:
@@ -588,9 +588,9 @@ class Session:
             redraw.tabs()
 
 
-def _asker_for(job: Job, context: bpy.types.Context) -> Asker:
-    """Return who wants a model now that was asked for earlier: at the cursor as it is now."""
-    return Asker.of(context, at_cursor=job.request.placement.spot is not Spot.ORIGIN)
+def _destination_for(job: Job, context: bpy.types.Context) -> Destination:
+    """Return where a model goes now that was made earlier: to the cursor as it is now."""
+    return Destination.of(context, at_cursor=job.request.placement.spot is not Spot.ORIGIN)
 
 
 def _new_helper() -> Helper | None:

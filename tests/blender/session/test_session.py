@@ -107,7 +107,7 @@ def test_another_file_does_not_get_the_model_and_the_history_has_it(
     assert len(bpy.context.scene.objects) == 1
 
 
-def test_the_file_that_asked_gets_it_although_it_was_closed_for_a_moment(
+def test_the_file_that_it_was_made_for_gets_it_although_it_was_closed_for_a_moment(
     package: ModuleType, session: Any, disc: Path, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "scene.blend")

@@ -404,51 +404,51 @@ def test_an_object_that_is_in_no_scene_any_more_is_not_replaced(package: ModuleT
     assert new != made
 
 
-def asks(package: ModuleType) -> Any:
-    return given.module(package, "blender.session.destination").Asker.of(bpy.context, at_cursor=True)
+def destination_now(package: ModuleType) -> Any:
+    return given.module(package, "blender.session.destination").Destination.of(bpy.context, at_cursor=True)
 
 
 def test_a_file_is_the_same_after_it_was_saved_and_loaded(package: ModuleType, tmp_path: Path) -> None:
-    asker = asks(package)
+    destination = destination_now(package)
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "one.blend"))
-    assert asker.is_here
+    assert destination.is_here
     bpy.ops.wm.revert_mainfile()
-    assert asker.is_here
+    assert destination.is_here
     given.new_file()
-    assert not asker.is_here
+    assert not destination.is_here
 
 
-def test_what_a_copy_asked_for_does_not_come_into_the_original(package: ModuleType, tmp_path: Path) -> None:
+def test_what_was_made_for_a_copy_does_not_come_into_the_original(package: ModuleType, tmp_path: Path) -> None:
     one, two = str(tmp_path / "one.blend"), str(tmp_path / "two.blend")
     bpy.ops.wm.save_as_mainfile(filepath=one)
     bpy.ops.wm.save_as_mainfile(filepath=two)
-    asker = asks(package)
+    destination = destination_now(package)
     bpy.ops.wm.open_mainfile(filepath=one)
-    assert not asker.is_here
+    assert not destination.is_here
     bpy.ops.wm.open_mainfile(filepath=two)
-    assert asker.is_here
+    assert destination.is_here
 
 
 def test_a_copy_that_is_saved_aside_is_another_file(package: ModuleType, tmp_path: Path) -> None:
     one, aside = str(tmp_path / "one.blend"), str(tmp_path / "aside.blend")
     bpy.ops.wm.save_as_mainfile(filepath=one)
-    asker = asks(package)
+    destination = destination_now(package)
     bpy.ops.wm.save_as_mainfile(filepath=aside, copy=True)
-    assert asker.is_here
+    assert destination.is_here
     bpy.ops.wm.open_mainfile(filepath=aside)
-    assert not asker.is_here
+    assert not destination.is_here
     bpy.ops.wm.open_mainfile(filepath=one)
-    assert asker.is_here
+    assert destination.is_here
 
 
 def test_a_file_that_was_open_before_the_add_on_was_enabled_is_known(package: ModuleType, tmp_path: Path) -> None:
-    askers, path = given.module(package, "blender.session.destination"), str(tmp_path / "one.blend")
+    module, path = given.module(package, "blender.session.destination"), str(tmp_path / "one.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
-    askers._files.__init__()
-    asker = asks(package)
+    module._files.__init__()
+    destination = destination_now(package)
     given.new_file()
     bpy.ops.wm.open_mainfile(filepath=path)
-    assert asker.is_here
+    assert destination.is_here
 
 
 def test_a_saved_file_says_nothing_of_other_models(
