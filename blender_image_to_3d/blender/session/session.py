@@ -25,7 +25,7 @@ from ...models import GenerationRequest, Job, JobState, Placement, Problem, Spot
 from ...providers.access import Surroundings
 from ..form.scene_form import Chosen
 from ..importing import provenance
-from ..importing.import_process import Failed, Helper, Prepared, Task, units_of
+from ..importing.import_process import Failed, ImportProcess, Prepared, Task, units_of
 from ..importing.origin import JOB_KEY, root_of
 from ..interface import redraw
 from ..interface.texts import tr_problem, tr_report
@@ -57,7 +57,7 @@ class Session:
         self.rows: list[Row] = []
         self.usual = UsualTimes()
         self._runner = Runner(jobs_at_once=settings.load().jobs_at_once, around=_surroundings())
-        self._helper = _new_helper()
+        self._import_process = _new_import_process()
         self._readers = Readers()
         self._reports: list[Report] = []
         self._drawn: object = None
@@ -71,8 +71,8 @@ class Session:
     def close(self) -> None:
         """Let go of everything. The workers go on, and the next session finds what they leave."""
         self._readers.close()
-        if self._helper:
-            self._helper.stop()
+        if self._import_process:
+            self._import_process.stop()
         redraw.tabs()
 
     # What the buttons do ------------------------------------------------------------------------------------------
@@ -278,8 +278,8 @@ class Session:
         for row in [each for each in self.rows if each.stage is Stage.ARRIVED]:
             self._bring_in(row, context)
         self._redraw()
-        if self._helper and not self.is_active:
-            self._helper.rest()
+        if self._import_process and not self.is_active:
+            self._import_process.rest()
         reports, self._reports = self._reports, []
         return reports
 
@@ -421,8 +421,8 @@ class Session:
         for row in self.rows:
             if row.stage is Stage.WAITING and row.folder in running:
                 row.stage = Stage.WORKING
-                if self._helper and row.destination:
-                    self._helper.warm_up()  # it starts while the provider works
+                if self._import_process and row.destination:
+                    self._import_process.warm_up()  # it starts while the provider works
 
     def _take(self, news: News) -> None:
         row = next((each for each in self.rows if each.folder == news.folder), None)
@@ -459,21 +459,23 @@ class Session:
         """Have the child Blender make a .blend of it, where one can be started."""
         assert row.folder is not None and row.job is not None and row.destination is not None
         row.problem = None
-        if self._helper is None:
+        if self._import_process is None:
             row.stage = Stage.ARRIVED
             return
         row.stage = Stage.IMPORTING
         scene = row.destination.find_scene() or bpy.context.scene
         preview = front_file(row.folder, row.job)
         placement = row.job.request.placement.model_dump(mode="json")
-        self._helper.prepare(Task(row.folder.path, placement, units_of(scene), str(preview) if preview else None))
+        self._import_process.prepare(
+            Task(row.folder.path, placement, units_of(scene), str(preview) if preview else None)
+        )
 
     def _take_prepared(self) -> None:
-        for each in self._helper.step() if self._helper else ():
+        for each in self._import_process.step() if self._import_process else ():
             row = next((row for row in self.rows if row.folder and row.folder.path == each.task.folder), None)
             match each:
                 case Prepared() if row is None or row.stage is not Stage.IMPORTING:
-                    self._helper.discard(each)
+                    self._import_process.discard(each)
                 case Prepared():
                     row.prepared, row.stage = each, Stage.ARRIVED
                 case Failed() if row is not None:
@@ -511,8 +513,8 @@ class Session:
             self._say("INFO", tr_report("{name} is in the scene").format(name=row.title))
 
     def _discard(self, row: Row) -> None:
-        if row.prepared is not None and self._helper is not None:
-            self._helper.discard(row.prepared)
+        if row.prepared is not None and self._import_process is not None:
+            self._import_process.discard(row.prepared)
         row.prepared = None
 
     def _note_import(self, row: Row) -> None:
@@ -593,11 +595,11 @@ def _destination_for(job: Job, context: bpy.types.Context) -> Destination:
     return Destination.of(context, at_cursor=job.request.placement.spot is not Spot.ORIGIN)
 
 
-def _new_helper() -> Helper | None:
+def _new_import_process() -> ImportProcess | None:
     from ...pictures.blender_process import find_blender
 
     command = find_blender(bpy.app.binary_path or None)
-    return Helper(command) if command else None
+    return ImportProcess(command) if command else None
 
 
 def _surroundings() -> Surroundings:
