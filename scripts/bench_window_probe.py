@@ -202,7 +202,7 @@ def watch_start() -> None:
 
 def open_panels() -> None:
     """Let all panels be open at first. Only before the sidebar is."""
-    classes = [each for name in ("form_panels", "job_panels") for each in ours(f"blender.{name}").CLASSES]
+    classes = [each for name in ("form_panels", "job_panels") for each in ours(f"blender.sidebar.{name}").CLASSES]
     panels = [each for each in classes if issubclass(each, bpy.types.Panel) and "_PT_presets" not in each.__name__]
     for each in reversed(panels):
         bpy.utils.unregister_class(each)
