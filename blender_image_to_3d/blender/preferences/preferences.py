@@ -22,7 +22,7 @@ from ...host import settings, system
 from ...host.settings import Settings
 from ..form import scene_form
 from ..interface.texts import CONTEXT, draw_wrapped, tr, tr_error, tr_problem
-from ..session import modal_timer, services
+from ..session import current, services
 from ..session.services import Service
 from ..session.short_programs import ShortProgram
 
@@ -228,13 +228,13 @@ def _usage_text(usage: dict[str, int]) -> str:
 
 def _move(shown: _Shown) -> None:
     """Show the jobs of another library, as soon as none of the old one goes on."""
-    session = modal_timer.if_open()
+    session = current.if_open()
     if not shown.is_moving or (session is not None and session.is_active):
         return
     shown.is_moving = False
     if session is not None:
-        modal_timer.close()
-        modal_timer.read_library()
+        current.close()
+        current.read_library()
 
 
 def _redraw() -> None:

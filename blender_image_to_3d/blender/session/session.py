@@ -2,7 +2,7 @@
 """What this Blender knows of the jobs, and what it does for them a little at a time; never blocks.
 
 Reading pictures, the network and importing happen in other processes: here folders are looked at, and what has
-arrived is appended. `shifts` calls `step`; the panel draws `rows` and `history`.
+arrived is appended. The modal timer calls `step`; the panel draws `rows` and `history`.
 """
 
 from __future__ import annotations
@@ -33,19 +33,12 @@ from . import arriving, modal_timer
 from .destination import Destination, obstacle
 from .history import History
 from .job_rows import Row, Stage, UsualTimes, front_file, state_text
+from .modal_timer import Report
 from .new_jobs import Ordering, Readers, chosen_from
-
-Report = tuple[str, str]
-"""The level and the text of what Blender shows in its status bar."""
 
 _REDRAW_SECONDS = 0.2
 _SAME_CLICK_SECONDS = 2.0
 """Somebody who presses Generate again this soon does not want a second model."""
-
-
-def order(context: bpy.types.Context, chosen: Chosen) -> None:
-    """Have a model made of what the form says. Never blocks. Raises `ImageTo3DError`."""
-    modal_timer.current().order(context, chosen)
 
 
 class Session:
@@ -565,7 +558,7 @@ class Session:
 
     def _go_on(self) -> None:
         redraw.tabs()
-        modal_timer.wake()
+        modal_timer.wake(self)
 
     def _redraw(self) -> None:
         # What stopped stays as it is, and there may be a thousand of them.

@@ -34,11 +34,11 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def session(package: ModuleType) -> Iterator[Any]:
-    shifts = given.module(package, "blender.session.modal_timer")
-    shifts.close()
+    current = given.module(package, "blender.session.current")
+    current.close()
     assert given.module(package, "blender.form.scene_form").ensure() is None
-    yield shifts.current()
-    shifts.close()
+    yield current.session()
+    current.close()
 
 
 def chosen(package: ModuleType, picture: Path | bpy.types.Image, **changes: Any) -> Any:

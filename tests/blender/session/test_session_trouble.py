@@ -163,7 +163,7 @@ def test_generate_sends_what_an_earlier_session_did_not(
 def test_a_session_that_ends_at_any_stage_buys_once(
     package: ModuleType, session: Any, disc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
-    shifts = given.module(package, "blender.session.modal_timer")
+    current = given.module(package, "blender.session.current")
     with paid_service(tmp_path, monkeypatch) as server:
         wish = chosen(package, disc, provider="one_min_ai", options={})
         session.order(bpy.context, wish)
@@ -173,8 +173,8 @@ def test_a_session_that_ends_at_any_stage_buys_once(
         else:
             until(session, lambda: session.rows[0].stage is stages(package)[stage])
         workers = list(session._runner._workers.values())
-        shifts.close()
-        later = shifts.current()
+        current.close()
+        later = current.session()
         for folder, job in later.history.read_on(1.0):
             later.adopt(folder, job)
         later.order(bpy.context, wish)
@@ -352,11 +352,11 @@ def test_two_blenders_take_over_the_same_job(package: ModuleType, session: Any, 
 
 
 def test_a_shift_leaves_no_timer_when_the_session_ends(package: ModuleType, session: Any) -> None:
-    shifts = given.module(package, "blender.session.modal_timer")
+    timers = given.module(package, "blender.session.modal_timer")._timers
     bpy.ops.image_to_3d.watch()
-    assert len(shifts._timers) == 1
-    shifts.close()
-    assert not shifts._timers
+    assert len(timers) == 1
+    given.module(package, "blender.session.current").close()
+    assert not timers
 
 
 def test_a_thousand_failed_jobs_do_not_slow_anything_down(package: ModuleType, session: Any, disc: Path) -> None:
