@@ -34,7 +34,7 @@ from .destination import Destination, obstacle
 from .history import History
 from .job_rows import Row, Stage, UsualTimes, front_file, state_text
 from .modal_timer import Report
-from .new_jobs import Ordering, Readers, chosen_from
+from .new_jobs import NewJob, NewJobQueue, chosen_from
 
 _REDRAW_SECONDS = 0.2
 _SAME_CLICK_SECONDS = 2.0
@@ -51,7 +51,7 @@ class Session:
         self.usual = UsualTimes()
         self._runner = Runner(jobs_at_once=settings.load().jobs_at_once, around=_surroundings())
         self._import_process = _new_import_process()
-        self._readers = Readers()
+        self._queue = NewJobQueue()
         self._reports: list[Report] = []
         self._drawn: object = None
         self._drawn_at = 0.0
@@ -59,11 +59,11 @@ class Session:
     @property
     def is_active(self) -> bool:
         """Whether anything goes on that has to be looked after."""
-        return self._readers.are_busy or any(row.is_active for row in self.rows)
+        return self._queue.is_busy or any(row.is_active for row in self.rows)
 
     def close(self) -> None:
         """Let go of everything. The workers go on, and the next session finds what they leave."""
-        self._readers.close()
+        self._queue.close()
         if self._import_process:
             self._import_process.stop()
         redraw.tabs()
@@ -95,22 +95,22 @@ class Session:
         if (known := self._same_click(identity, again=again)) is not None:
             self._join(known, destination)
             return
-        ordering = Ordering.of(chosen, self.library.root, again=again, names=names or {})
+        new = NewJob.of(chosen, self.library.root, again=again, names=names or {})
         info = providers.info(chosen.provider)
         row = Row(
-            title=ordering.title,
+            title=new.title,
             provider=info.id,
             label=info.label,
             stage=Stage.ORDERED,
             destination=destination,
-            picture=ordering.front,
+            picture=new.front,
             identity=identity,
             is_paid=info.paid,
             account_url=info.key_url or "",
             is_cancellable=info.cancellable,
         )
         self.rows.insert(0, row)
-        self._readers.give(row, ordering)
+        self._queue.give(row, new)
         self._go_on()
 
     def order_again(self, context: bpy.types.Context, key: str, *, replaces: bpy.types.Object | None = None) -> None:
@@ -159,7 +159,7 @@ class Session:
         if row.folder is None:  # its pictures are being read; whoever reads them comes to an end: see `_ordered`
             row.is_cancelled = True
             self.rows.remove(row)
-            self._readers.withdraw(row)
+            self._queue.withdraw(row)
         elif self._runner.withdraw(row.folder):
             self._cancel_waiting(row)
         else:
@@ -262,7 +262,7 @@ class Session:
     def step(self, context: bpy.types.Context) -> list[Report]:
         """Look what has changed, and bring in what has arrived. Returns what the user should be told."""
         self._runner.around = _surroundings()
-        for row, outcome in self._readers.step():
+        for row, outcome in self._queue.step():
             self._ordered(row, outcome)
         for news in self._runner.step():
             self._take(news)
@@ -337,7 +337,7 @@ class Session:
         folder = JobFolder(self.library.root / outcome.job)
         with contextlib.suppress(ImageTo3DError):
             # A later click may have been told of this job.
-            unattended.cancel_waiting(folder) if self._readers.are_busy else folder.delete()
+            unattended.cancel_waiting(folder) if self._queue.is_busy else folder.delete()
 
     def _asked_again(self, known: Row, row: Row, outcome: Outcome) -> None:
         """The same paid request is in the list already."""

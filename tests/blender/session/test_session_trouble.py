@@ -295,7 +295,7 @@ def test_no_room_for_temporary_files_is_said_in_words(
 def test_a_job_that_cannot_be_started_does_not_stop_the_others(package: ModuleType, session: Any, disc: Path) -> None:
     session.order(bpy.context, chosen(package, disc, name="Bad"))
     session.order(bpy.context, chosen(package, disc, name="Good"))
-    for _, each in session._readers._orderings:
+    for _, each in session._queue._new_jobs:
         each.process.wait(30)
     bad = next(folder for folder in session.library.folders() if folder.load().request.name == "Bad")
     (bad.path / "stop").mkdir()  # nobody can take the request to stop back
