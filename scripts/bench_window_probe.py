@@ -114,7 +114,7 @@ def watch_timer() -> None:
     watch("step", session, "step")
     watch("what changed on disk", ours("jobs.runner").Runner, "step")
     watch("starting a process", ours("host.system"), "spawn")
-    watch("what is drawn", session, "_redraw")
+    watch("what is drawn", ours("blender.session.list_redraw").ListRedraw, "step")
 
 
 def make_models(folder: str, names: list[str], provider: str) -> None:
@@ -135,7 +135,7 @@ def states() -> list[str]:
 
 
 def watch_imports() -> None:
-    watch("place", ours("blender.session.arriving"), "place")
+    watch("place", ours("blender.session.arrivals"), "place")
     watch("append", ours("blender.importing.appending"), "append")
     bpy.types.SpaceView3D.draw_handler_add(lambda: frames.append(time.perf_counter()), (), "WINDOW", "POST_PIXEL")
 

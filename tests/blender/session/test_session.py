@@ -230,9 +230,9 @@ def test_nothing_runs_when_no_job_is_active(package: ModuleType, session: Any, d
     session.order(bpy.context, chosen(package, disc))
     until(session, lambda: not session.rows)
     session.step(bpy.context)
-    assert not session.is_active and not session._import_process.is_warm
+    assert not session.is_active and not session._arrivals._import_process.is_warm
     deadline = time.monotonic() + 20
-    while any(child.poll() is None for child in session._import_process._leaving):
+    while any(child.poll() is None for child in session._arrivals._import_process._leaving):
         assert time.monotonic() < deadline, "the second Blender has ended by itself"
         time.sleep(0.05)
     session.order(bpy.context, chosen(package, disc, name="Second"))

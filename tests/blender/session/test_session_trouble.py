@@ -140,7 +140,7 @@ def test_generate_again_pays_once_for_as_long_as_it_is_being_made(
         folder = job_in(package, session, disc, "one_min_ai", state="imported")
         session.order_again(bpy.context, folder.id)
         until(session, lambda: server.billable == 1)
-        monkeypatch.setattr(given.module(package, "blender.session.session"), "_SAME_CLICK_SECONDS", 0.0)
+        monkeypatch.setattr(given.module(package, "blender.session.clicks"), "_SAME_CLICK_SECONDS", 0.0)
         for _ in range(3):
             session.order_again(bpy.context, folder.id)
             session.step(bpy.context)
@@ -172,7 +172,7 @@ def test_a_session_that_ends_at_any_stage_buys_once(
             until(session, lambda: server.billable == 1)
         else:
             until(session, lambda: session.rows[0].stage is stages(package)[stage])
-        workers = list(session._runner._workers.values())
+        workers = list(session._supervisor._runner._workers.values())
         current.close()
         later = current.session()
         for folder, job in later.history.read_on(1.0):
@@ -295,7 +295,7 @@ def test_no_room_for_temporary_files_is_said_in_words(
 def test_a_job_that_cannot_be_started_does_not_stop_the_others(package: ModuleType, session: Any, disc: Path) -> None:
     session.order(bpy.context, chosen(package, disc, name="Bad"))
     session.order(bpy.context, chosen(package, disc, name="Good"))
-    for _, each in session._queue._new_jobs:
+    for _, each in session._clicks._queue._new_jobs:
         each.process.wait(30)
     bad = next(folder for folder in session.library.folders() if folder.load().request.name == "Bad")
     (bad.path / "stop").mkdir()  # nobody can take the request to stop back
@@ -343,7 +343,7 @@ def test_two_blenders_take_over_the_same_job(package: ModuleType, session: Any, 
     row = adopted(session, folder)
     session.step(bpy.context)
     with folder.claim():  # the other one's worker was quicker
-        until(session, lambda: not session._runner.running)
+        until(session, lambda: not session._supervisor._runner.running)
         session.step(bpy.context)
         assert row.stage is stages(package).WORKING
         folder.save(folder.load().evolve(state="ready", handle=None))
