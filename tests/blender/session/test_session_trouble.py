@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import bpy
@@ -349,6 +349,22 @@ def test_two_blenders_take_over_the_same_job(package: ModuleType, session: Any, 
         folder.save(folder.load().evolve(state="ready", handle=None))
     until(session, lambda: not session.is_active)
     assert row.job.state == "ready" and row.problem is None
+
+
+def test_shifts_begin_for_whatever_is_active_and_for_nothing_else(
+    package: ModuleType, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timer = given.module(package, "blender.session.modal_timer")
+    monkeypatch.setattr(timer._Clock, "last_step", 0.0)
+    watched = SimpleNamespace(is_active=True)
+    timer.wake(watched)
+    assert timer._next_shift() == timer.GAP_SECONDS and not timer._timers, "the window gets an event first"
+    assert timer._next_shift() == timer.GAP_SECONDS and len(timer._timers) == 1
+    watched.is_active = False
+    assert timer._next_shift() is None
+    watched.is_active = True
+    timer.close()
+    assert timer._next_shift() is None and not timer._timers
 
 
 def test_a_shift_leaves_no_timer_when_the_session_ends(package: ModuleType, session: Any) -> None:
