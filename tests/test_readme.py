@@ -25,7 +25,7 @@ import pytest
 from pydantic import Field
 
 from blender_image_to_3d import providers
-from blender_image_to_3d.cli import program
+from blender_image_to_3d.cli.main import main
 from blender_image_to_3d.errors import ImageTo3DError
 from blender_image_to_3d.models import ProviderInfo, View
 from blender_image_to_3d.providers import describe
@@ -270,7 +270,7 @@ def test_the_exit_statuses_are_those_of_the_command_line() -> None:
 def help_of(*command: str) -> str:
     """What the command line says on --help."""
     with redirect_stdout(io.StringIO()) as said, suppress(SystemExit):
-        program.main([*command, "--help"])
+        main([*command, "--help"])
     return said.getvalue()
 
 
