@@ -35,7 +35,7 @@ LAYERS = (
     {"jobs"},
     {"batch"},
     {"cli"},
-    {"blender", "__main__"},
+    {"blender", "bootstrap", "__main__"},
 )
 MOST_ROOMS = 16
 """In one list: more are not seen at a glance."""

@@ -249,7 +249,7 @@ class _Run:
             return problem
         return problem.evolve(message=redacted(problem.message, [self.key]), hint=redacted(problem.hint, [self.key]))
 
-    # What a provider may use: see provider.Context.
+    # What a provider may use: see providers.contract.Context.
 
     @cached_property
     def http(self) -> Http:

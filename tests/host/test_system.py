@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from blender_image_to_3d.host import system
+from blender_image_to_3d.host import settings, system
 
 from ..conftest import PACKAGE, ROOT
 
@@ -26,7 +26,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 
 
 def _loaded(platform: str, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{PACKAGE}.system_elsewhere", ROOT / PACKAGE / "system.py")
+    spec = importlib.util.spec_from_file_location(f"{PACKAGE}.host.elsewhere", ROOT / PACKAGE / "host" / "system.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -125,8 +125,8 @@ def test_windows_opens_long_paths(windows: Any, monkeypatch: pytest.MonkeyPatch)
 def test_each_system_has_its_place_for_data(
     platform: str, environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module: Any = _loaded(platform, monkeypatch)
-    assert module.library_folder(environment) == Path(expected.format(home=Path.home()))
+    monkeypatch.setattr(settings, "system", _loaded(platform, monkeypatch))
+    assert settings.library_folder(environment) == Path(expected.format(home=Path.home()))
 
 
 def test_a_process_exists_until_it_ends() -> None:

@@ -123,7 +123,7 @@ def share(request: pytest.FixtureRequest, staged: Path, tmp_path: Path) -> Path:
     if request.param == "locks reach":
         return staged
     without = shutil.copytree(staged, tmp_path / "without locks")
-    with (without / "blender_image_to_3d" / "system.py").open("a") as file:
+    with (without / "blender_image_to_3d" / "host" / "system.py").open("a") as file:
         file.write("\n\ndef try_lock(descriptor):\n    return True\n\n\ndef unlock(descriptor):\n    pass\n")
     return without
 

@@ -439,6 +439,6 @@ def test_the_wheels_come_before_what_the_python_has_installed_but_not_before_its
     """Linux distributions start Blender with the system's Python, whose packages may be older than our wheels need."""
     (tmp_path / "pydantic.py").write_text("raise SystemExit('pydantic of the wheels')")
     (tmp_path / "argparse.py").write_text("raise SystemExit('argparse of the wheels')")
-    bootstrap = ROOT / PACKAGE / "jobs" / "bootstrap.py"
+    bootstrap = ROOT / PACKAGE / "bootstrap.py"
     command = [sys.executable, "-I", "-S", bootstrap, tmp_path, "--", "worker", tmp_path]
     assert "pydantic of the wheels" in subprocess.run(command, capture_output=True, text=True, timeout=60).stderr

@@ -338,7 +338,7 @@ def _now() -> _Ready:
 
 def _cache_folder() -> Path | None:
     try:
-        return Path(bpy.utils.extension_path_user(__package__.partition(".blender.")[0], create=True))
+        return Path(bpy.utils.extension_path_user(__package__.rpartition(".blender.")[0], create=True))
     except (ValueError, OSError):  # not installed as an extension; or there is no place to write
         return None
 

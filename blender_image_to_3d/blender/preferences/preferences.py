@@ -26,7 +26,7 @@ from ..session import current, services
 from ..session.services import Service
 from ..session.short_programs import ShortProgram
 
-_BASE_PACKAGE = (__package__ or "").partition(".blender.")[0]
+_BASE_PACKAGE = (__package__ or "").rpartition(".blender.")[0]
 _LIBRARY_VARIABLE = "IMAGE_TO_3D_LIBRARY"
 # Without this, a path that begins with // crashes Blender 5 in preferences: it looks for the datablock of the property.
 _PATH_OPTIONS = {"SKIP_SAVE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())

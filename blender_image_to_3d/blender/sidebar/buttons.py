@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..session.session import Session
 
 _PICTURES = "*.png;*.jpg;*.jpeg;*.webp;*.tif;*.tiff;*.bmp;*.tga;*.exr"
-_BASE_PACKAGE = __package__.partition(".blender.")[0]
+_BASE_PACKAGE = __package__.rpartition(".blender.")[0]
 
 
 def _reported(operator: bpy.types.Operator, step: Callable[..., set[str]], *arguments: object) -> set[str]:
