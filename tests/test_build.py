@@ -200,7 +200,7 @@ def test_a_source_archive_makes_the_same_bytes(tree: Tree, tmp_path: Path) -> No
     (unpacked / ".venv").symlink_to(ROOT / ".venv")
     cache = unpacked / PACKAGE / "__pycache__"
     cache.mkdir()
-    (cache / "cli.cpython-311.pyc").write_bytes(b"cache")
+    (cache / "models.cpython-311.pyc").write_bytes(b"cache")
     assert Tree(unpacked).build() == tree.build()
     assert Tree(unpacked).changes() == ([], [])
 
@@ -212,7 +212,7 @@ def test_only_what_git_tracks_goes_in(tree: Tree) -> None:
     (package / "keys.json").write_text("{}")
     (package / "a note.txt").write_bytes(b"")
     (package / "__pycache__").mkdir()
-    (package / "__pycache__" / "cli.cpython-311.pyc").write_bytes(b"")
+    (package / "__pycache__" / "models.cpython-311.pyc").write_bytes(b"")
     (package / "models.py").write_text("# changed\n")
     (package / "errors.py").unlink()
     tree.build()
