@@ -45,11 +45,8 @@ from blender_image_to_3d import providers
 from ..conftest import KEY, User, draw_disc
 from ..fakes.servers import loopback
 from ..fakes.servers.loopback import Answer, Exchange, Server
-from ..services import MODELS, SERVICES, Service, files_with
+from ..services import FOR_EVER, MODELS, SERVICES, Service, files_with
 
-pytestmark = pytest.mark.once
-
-FOR_EVER = 10_000
 ENOUGH_SECONDS = 20.0
 """The patience with which a job is resumed, once nothing is wrong any more."""
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import trimesh
 
-from ..conftest import User
+from ..conftest import HANGS_SECONDS, User
 from ..fakes.servers import loopback
 from ..fakes.servers.hunyuan3d import TRAFFIC, Hunyuan3DServer
 from ..fakes.servers.loopback import Answer
 from ..jobs.test_worker import option, state, wait_for, worker_pids
+from ..services import FOR_EVER
 
 HUNYUAN = ("--provider", "hunyuan3d")
 BOX = trimesh.creation.box()
@@ -296,18 +297,17 @@ def test_cancelling_is_quick_in_every_phase(user: User, cup: Path, newer: Hunyua
     newer.fail(path, loopback.silence)
     command = user.start("generate", cup, *HUNYUAN, *option(texture=path != "/generate"))
     wait_for(lambda: newer.count("GET" if path == "/status" else "POST", path))
-    started = time.monotonic()
     assert user.run("jobs", "cancel", user.jobs()[0]["id"]).status == 0
-    command.communicate(timeout=20)
-    assert state(user) == "cancelled" and time.monotonic() - started < 4
+    command.communicate(timeout=HANGS_SECONDS)
+    assert state(user) == "cancelled", "it did not wait for the silent server"
 
 
 def test_ctrl_c_keeps_the_job_and_the_next_day_brings_the_model(user: User, cup: Path, older: Hunyuan3DServer) -> None:
-    older.polls = 8
+    older.polls = FOR_EVER
     command = user.start("generate", cup, *HUNYUAN)
     wait_for(lambda: state(user) == "running")
     command.send_signal(signal.SIGINT)
-    command.communicate(timeout=20)
+    command.communicate(timeout=HANGS_SECONDS)
     assert command.returncode == 130 and state(user) == "running"
     older.polls = 0
     for job in older.jobs.values():
@@ -325,7 +325,7 @@ def test_a_worker_killed_at_any_moment_ends_with_the_model(
     time.sleep(0.2 * seed)
     for pid in worker_pids(user):
         os.kill(pid, signal.SIGKILL)
-    command.communicate(timeout=20)
+    command.communicate(timeout=HANGS_SECONDS)
     answer = user.run("jobs", "resume", user.jobs()[0]["id"])
     assert answer.status == 0, answer.errors
     assert state(user) == "ready" and older.posts <= 2

@@ -309,7 +309,7 @@ def test_the_service_s_own_schema_accepts_what_we_send(user: User, cup: Path, la
 
         def sent(body: bytes) -> requests.Response:
             headers = {"Content-Type": "application/json"}
-            return requests.post(f"{url}/3d/image_to_3d", body, headers=headers, timeout=30)
+            return requests.post(f"{url}/3d/image_to_3d", body, headers=headers, timeout=600)
 
         assert [sent(body).headers.get("sl-violations") for body in bodies] == [None] * len(WAYS)
         as_described = {name: value for name, value in json.loads(bodies[0]).items() if name != "image"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import KEY, User
+from ..conftest import HANGS_SECONDS, KEY, User
 from ..fakes.servers import loopback
 from ..fakes.servers.loopback import Exchange, Server
 from ..jobs.test_worker import state, wait_for, worker_pids
@@ -72,7 +72,7 @@ def test_a_crash_between_answer_and_download_loses_nothing(
     assert state(user) == "downloading"
     for pid in worker_pids(user):
         os.kill(pid, 9)
-    command.communicate(timeout=20)
+    command.communicate(timeout=HANGS_SECONDS)
     assert secrets_in_files(user) == []
     answer = user.run("jobs", "resume", user.jobs()[0]["id"], "--output", tmp_path / "cup.ply")
     assert answer.status == 0, answer.errors
@@ -86,12 +86,13 @@ def test_a_crash_in_the_purchase_leaves_it_unknown(user: User, cup: Path, shop: 
     wait_for(lambda: shop.seen and shop.seen[0].body)
     for pid in worker_pids(user):
         os.kill(pid, 9)
-    command.communicate(timeout=20)
+    command.communicate(timeout=HANGS_SECONDS)
     assert state(user) == "unknown"
     answer = user.run("jobs", "resume", user.jobs()[0]["id"])
     assert answer.status == 1 and "--again" in answer.errors and shop.count("POST") == 1
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     ("fault", "final", "charged", "status"),
     [
