@@ -46,6 +46,8 @@ from ..conftest import KEY, ROOT
 from ..fakes.servers import loopback
 from ..fakes.servers.loopback import Answer, Exchange, Server, serving
 
+pytestmark = pytest.mark.everywhere
+
 QUICK = Limits(
     connect_seconds=2.0,
     answer_seconds=1.0,
