@@ -193,7 +193,7 @@ def _become(start: _Start, words: list[str], **named: str) -> NoReturn:
         # Not those of the parent, which may have something in their buffers.
         sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)
         sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)
-        status = import_module(f"{PACKAGE}.cli.program").main(words, **named)
+        status = import_module(f"{PACKAGE}.cli.main").main(words, **named)
         sys.stdout.flush()
     except SystemExit as end:
         sys.stdout.flush()
