@@ -27,6 +27,13 @@ _OF_PYTHON = ("PYTHONPATH", "PYTHONIOENCODING")
 # Where Linux and Windows keep what is a user's own; macOS has it in the home.
 _DATA_FOLDERS = ("XDG_DATA_HOME", "LOCALAPPDATA")
 
+LONGEST = ("test_contributing.py", "test_killed.py", "test_leases.py", "test_network.py", "test_hull.py")
+"""They come first, so that nothing long is left when the other processes have nothing more to do."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
 
 @pytest.fixture(autouse=True)
 def own_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -123,6 +130,10 @@ class User:
         if self.starts_anew or any(self.environment.get(each) != os.environ.get(each) for each in _OF_PYTHON):
             return subprocess.Popen(self.command(*words), **how)
         return Command([*map(str, words)], **how)
+
+    def have_patience(self, seconds: float = 60.0) -> None:
+        """Wait so long for a service that says nothing new."""
+        self.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = str(seconds)
 
     def hold(self, what: Literal["answer", "result"]) -> None:
         """Let the paid service keep its answer to the purchase, or its result, until it is told otherwise."""

@@ -11,6 +11,7 @@ As a program this is the process that is forked; it talks through a socket with 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -229,6 +230,7 @@ def main() -> None:
     for module in _modules():
         import_module(module)
     import_module(f"{PACKAGE}.jobs.worker").SHORTEST_POLL_SECONDS = _SHORTEST_POLL_SECONDS
+    gc.freeze()  # what is never looked at again is never copied
     subprocess.Popen = _Worker  # type: ignore[misc, assignment]
     _serve(ours)
 

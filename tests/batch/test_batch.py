@@ -178,26 +178,31 @@ def test_another_machine_with_another_home_goes_on(user: User, pictures: Path, o
 def test_ctrl_c_leaves_nothing_half_written_and_the_rest_can_be_made(
     user: User, pictures: Path, out: Path, tmp_path: Path
 ) -> None:
-    words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID, *option(polls=8)]
-    command = user.start(*words)
-    wait_for(lambda: len(user.sold) >= 3)
+    words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID]
+    assert user.run(*words, "--limit", 1).status == 0
+    user.hold("result")
+    command = user.start(*words, "--resume")
+    wait_for(lambda: len(user.sold) == 3)
     command.send_signal(signal.SIGINT)
     _, errors = command.communicate(timeout=HANGS_SECONDS)
     assert command.returncode == 130 and "--resume" in errors
     assert not [path for path in out.rglob("*~")] and all((out / name).read_bytes() for name in models(out))
-    bought = len(user.sold)
-    assert bought < 5
+    assert models(out) == ["cup 0.ply"] and len(user.sold) == 3
+    user.let_go()
     answer = user.run(*words, "--resume", "--report", tmp_path / "report.jsonl")
     assert answer.status == 0, answer.errors
     assert len(models(out)) == 5 and len(user.sold) == 5
 
 
 def test_a_killed_batch_goes_on_without_buying_again(user: User, pictures: Path, out: Path) -> None:
-    words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID, *option(polls=8)]
-    command = user.start(*words)
-    wait_for(lambda: len(user.sold) >= 3)
+    words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID]
+    assert user.run(*words, "--limit", 1).status == 0
+    user.hold("result")
+    command = user.start(*words, "--resume")
+    wait_for(lambda: len(user.sold) == 3)
     command.kill()
     command.communicate()
+    user.let_go()
     assert user.run(*words, "--resume").status == 0
     assert len(models(out)) == 5 and len(user.sold) == 5
 

@@ -34,7 +34,7 @@ DEFAULTS = {
 
 @pytest.fixture
 def service(user: User) -> Iterator[Service]:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "20"
+    user.have_patience()
     with SERVICES["meshy"](user) as running:
         yield running
         assert running.complaints() == []
@@ -227,7 +227,7 @@ def test_a_link_that_has_expired_since_is_asked_for_by_resume(user: User, cup: P
 
 
 def test_a_task_that_is_gone_is_said(user: User, cup: Path, shop: MeshyServer) -> None:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    user.have_patience(1)
     shop.ends_as = "IN_PROGRESS"
     assert "nothing new" in user.run("generate", cup, *MESHY).errors
     shop.tasks.clear()

@@ -109,12 +109,13 @@ def test_a_crash_in_the_purchase_leaves_it_unknown(user: User, cup: Path, shop: 
 def test_a_purchase_that_goes_wrong(
     user: User, cup: Path, shop: Server, fault: loopback.Answer, final: str, charged: str, status: int
 ) -> None:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    user.have_patience(1)
     shop.fail("/v1/make", fault)
     answer = user.run("generate", cup, *LINK)
     (job,) = user.jobs()
     assert (answer.status, job["state"], job["problem"]["charged"]) == (status, final, charged)
     assert shop.count("POST") == 1 and secrets_in_files(user) == [] and KEY not in answer.errors
+    user.have_patience()
     again = user.run("jobs", "resume", job["id"])
     if final == "unknown":
         assert again.status == 1 and "--again" in again.errors and shop.count("POST") == 1
@@ -126,12 +127,13 @@ def test_a_purchase_that_goes_wrong(
 def test_a_result_that_cannot_be_fetched_is_not_bought_again(
     user: User, cup: Path, shop: Server, files: Server, fault: loopback.Answer
 ) -> None:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    user.have_patience(1)
     files.fail("/model", fault, times=20)
     assert user.run("generate", cup, *LINK).status in {1, 4}
     (job,) = user.jobs()
     assert (job["state"], job["problem"]["charged"]) == ("failed", "yes")
     assert secrets_in_files(user) == []
     files.faults.clear()
+    user.have_patience()
     assert user.run("jobs", "resume", job["id"]).status == 0
     assert shop.count("POST") == 1
