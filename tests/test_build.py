@@ -27,8 +27,6 @@ from packaging.utils import parse_wheel_filename
 from .conftest import PACKAGE, ROOT
 from .trees import Tree, committed
 
-pytestmark = pytest.mark.once
-
 DISTRIBUTIONS = {"annotated-types", "pydantic", "pydantic-core", "typing-extensions", "typing-inspection"}
 # The oldest systems that Blender 4.2 runs on, as pip calls them: Linux with glibc 2.28, macOS 11.2, Windows 8.1.
 SYSTEMS = {
@@ -183,6 +181,7 @@ def tree(tmp_path: Path, wheels: dict[str, list[Path]]) -> Tree:
     return committed(tmp_path / "one")
 
 
+@pytest.mark.everywhere
 def test_the_same_commit_makes_the_same_bytes(tree: Tree, tmp_path: Path) -> None:
     built = tree.build(TZ="UTC")
     assert tree.changes() == ([], [])
@@ -192,6 +191,7 @@ def test_the_same_commit_makes_the_same_bytes(tree: Tree, tmp_path: Path) -> Non
     assert tree.build() == built
 
 
+@pytest.mark.everywhere
 def test_a_source_archive_makes_the_same_bytes(tree: Tree, tmp_path: Path) -> None:
     unpacked = tmp_path / "two"
     unpacked.mkdir()
@@ -205,6 +205,7 @@ def test_a_source_archive_makes_the_same_bytes(tree: Tree, tmp_path: Path) -> No
     assert Tree(unpacked).changes() == ([], [])
 
 
+@pytest.mark.everywhere
 def test_only_what_git_tracks_goes_in(tree: Tree) -> None:
     tree.build()
     names = tree.names()

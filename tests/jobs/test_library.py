@@ -25,6 +25,8 @@ from blender_image_to_3d.models import GenerationRequest, JobState, View
 
 from ..conftest import ROOT, User
 
+pytestmark = pytest.mark.everywhere
+
 HOLDER = """
 import sys
 from pathlib import Path
