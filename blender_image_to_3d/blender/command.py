@@ -10,12 +10,12 @@ from contextlib import contextmanager, redirect_stdout, suppress
 
 import bpy
 
-from ..cli import program
+from ..cli.program import Host, main
 from ..errors import BrokenPackage
 from ..host import dependencies
 
 
-class BlenderHost(program.Host):
+class BlenderHost(Host):
     """What Blender adds to the command line: every format that it can write, and pictures that only it can read."""
 
     install_hint = "Install the extension in Blender; scripts/build makes its zip."
@@ -34,7 +34,7 @@ class BlenderHost(program.Host):
 def run(arguments: Sequence[str], *, program: str) -> int:
     """Run one command and return its exit status. Blender has nothing else to do in this process, and ends then."""
     with _answers_only():
-        return program.main(arguments, program=program, host=BlenderHost())
+        return main(arguments, program=program, host=BlenderHost())
 
 
 @contextmanager
