@@ -1,28 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Image to 3D: from a picture to a textured mesh in the scene. A job is a folder.
 
+Each room stands on those above it and imports none below; the docstring of its `__init__` says what may be in it.
+
     errors         what can go wrong, what to do next, whether money was spent
-    system         what differs between Windows, macOS and Linux
-    settings       what a user chose for every Blender and the command line
-    dependencies   whether pydantic works, and which add-on brought the one that does not
+    models         the nouns: GenerationRequest, ProviderInfo, Job, Problem …
+    host/          this computer and its user: what systems differ in, settings, keys, packages
+    mesh/          the bytes of mesh files
+    offline_shape/ our own generator
     pictures/      picture files: what they are, and their pixels
-    offline_shape/ our own generator; mesh/ the bytes of mesh files: both know nothing of the rest
-    http/          the only part that imports requests: what is sent once, what is repeated, and where a key may go
-    models         the nouns: GenerationRequest, Job, Problem …
-    provider       the contract of a service; providers/ has one file for each; describe puts their options into words
-    keys           where the keys of the services are
-    results        what arrived: known by its bytes, and made harmless; archives are unpacked
-    claims         who works on a job, also among machines of which one may die; heartbeat renews it in a worker
-    library        job folders; recovery says what a job is that no worker has
-    request        from what a user says to a checked request; output: from a result to the file that was asked for
-    orders         from a request to its job, so that nothing is bought twice; Blender starts it with a click
-    worker         one job, from queued to result on disk; bootstrap starts it in a Python of its own
-    runner         starts, watches, stops and resumes workers
-    batch          works through many pictures, or through one machine's share of them; report says what became of each
-    assembly       what is made of all models of a batch: an asset library, a contact sheet; catalogs is Blender's file
-    accounts       asks a service whether a key is good, and what is left; a program as well
-    cli            the same words in a shell and in Blender
-    blender/       the only part that imports bpy
+    http/          what is sent once, what is repeated, and where a key may go
+    results/       what arrived: known by its bytes, and made harmless
+    providers/     the contract of a service, and one file for each
+    jobs/          job folders: who works on one, what may be sent, what became of it; the worker that does it
+    batch/         many pictures, or one machine's share of them, and what is made of all their models
+    cli/           the same words in a shell and in Blender
+    blender/       the only room that imports bpy
+
+The way of a picture: `jobs.request` checks what a user says, `jobs.orders` makes a job of it, so that nothing is bought
+twice; `jobs.runner` starts a `jobs.worker` in a Python of its own, which asks a provider, and takes the job from queued
+to a result on disk; `blender.session` watches the folder, and `blender.importing` brings the model into the scene.
 
 Enabling the add-on runs this module, so it imports nothing that is slow: pydantic and requests come with the first job.
 """

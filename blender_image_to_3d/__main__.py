@@ -3,6 +3,6 @@
 
 import sys
 
-from .cli.program import main
+from .cli.main import main
 
 sys.exit(main(sys.argv[1:], program="python -m blender_image_to_3d"))

@@ -213,10 +213,10 @@ def test_only_what_git_tracks_goes_in(tree: Tree) -> None:
     (package / "a note.txt").write_bytes(b"")
     (package / "__pycache__").mkdir()
     (package / "__pycache__" / "cli.cpython-311.pyc").write_bytes(b"")
-    (package / "cli.py").write_text("# changed\n")
-    (package / "batch.py").unlink()
+    (package / "models.py").write_text("# changed\n")
+    (package / "errors.py").unlink()
     tree.build()
-    assert tree.names() == names - {"batch.py"}
+    assert tree.names() == names - {"errors.py"}
     left_out, changed = tree.changes()
     assert sorted(left_out) == [f"{PACKAGE}/a note.txt", f"{PACKAGE}/keys.json"]
-    assert sorted(changed) == [f"{PACKAGE}/batch.py", f"{PACKAGE}/cli.py"]
+    assert sorted(changed) == [f"{PACKAGE}/errors.py", f"{PACKAGE}/models.py"]

@@ -132,11 +132,11 @@ def test_it_is_listed_explained_and_checked(contributor: User, service: Any) -> 
 
 
 # What is asked a hundred times in other words is left out: the answers that nobody documented, and keys said back.
-_CONTRACT = ("tests/test_contract.py", "-k", "example_3d and not nobody_documented and not says_back")
+_CONTRACT = ("tests/providers/test_contract.py", "-k", "example_3d and not nobody_documented and not says_back")
 _FAULTS = (
-    "tests/test_faults.py::test_every_fault_meets_every_service_and_every_phase",
-    "tests/test_faults.py::test_a_fault[reset_after_the_request-purchase-example_3d]",
-    "tests/test_faults.py::test_a_fault[a_link_that_expired,_then_a_fresh_one-download-example_3d]",
+    "tests/providers/test_faults.py::test_every_fault_meets_every_service_and_every_phase",
+    "tests/providers/test_faults.py::test_a_fault[reset_after_the_request-purchase-example_3d]",
+    "tests/providers/test_faults.py::test_a_fault[a_link_that_expired,_then_a_fresh_one-download-example_3d]",
 )
 
 

@@ -39,6 +39,8 @@ _PROBLEMS_OF = (
     "host/dependencies.py",
     "errors.py",
     "http/client.py",
+    "http/download.py",
+    "http/received.py",
     "host/keys.py",
     "jobs/library.py",
     "offline_shape",
@@ -153,7 +155,7 @@ def _of_core() -> Iterator[Found]:
         yield from _sentences(PACKAGE / "offline_shape" / "mask.py", function)
     yield from _returned(PACKAGE / "host" / "system.py", "explain")
     yield from _returned(PACKAGE / "results" / "adopt.py", "_called")
-    yield from _returned(PACKAGE / "blender" / "helper.py", "_last_words")
+    yield from _returned(PACKAGE / "blender" / "importing" / "import_process.py", "_last_words")
 
 
 def _of_providers() -> Iterator[Found]:

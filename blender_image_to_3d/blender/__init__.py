@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The only package that imports bpy."""
+"""What a user sees, and the only room that imports bpy."""

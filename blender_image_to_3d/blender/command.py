@@ -10,12 +10,13 @@ from contextlib import contextmanager, redirect_stdout, suppress
 
 import bpy
 
-from ..cli.program import Host, main
+from ..cli.host_program import HostProgram
+from ..cli.main import main
 from ..errors import BrokenPackage
 from ..host import dependencies
 
 
-class BlenderHost(Host):
+class BlenderHost(HostProgram):
     """What Blender adds to the command line: every format that it can write, and pictures that only it can read."""
 
     install_hint = "Install the extension in Blender; scripts/build makes its zip."

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Buttons: read, call, report."""
+"""The operators for menus and scripts: each reads what was asked, has it done, and reports."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ def main() -> int:
     sys.path = [*(entry for entry in sys.path if entry != str(here)), *sys.argv[1:split]]
     site.main()
     _load(package)
-    cli = importlib.import_module(f"{package.name}.cli.program")
-    status: int = cli.main(sys.argv[split + 1 :])
+    command_line = importlib.import_module(f"{package.name}.cli.main")
+    status: int = command_line.main(sys.argv[split + 1 :])
     return status
 
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pulse of a worker, which another machine feels; see claims. Only workers import it: Blender forbids threads."""
+"""Renews a worker's claim all the time, so that other machines see that it lives; see `claims`.
+
+Only workers import it: it needs a thread, and Blender forbids them.
+"""
 
 from __future__ import annotations
 

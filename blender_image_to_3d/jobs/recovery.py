@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a job is that no worker has: judged by what its last one wrote before it died or stopped."""
+"""Says what has become of a job whose worker died or stopped, from what that worker wrote last."""
 
 from __future__ import annotations
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mesh files: write and inspect their bytes. numpy and the standard library only."""
+"""The bytes of mesh files, written and inspected with numpy; nothing of ours is imported."""

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A closed, textured mesh of quads from the outline of a subject, seen from one side or from several.
+"""A closed, textured mesh of quads from the outline of a subject: numpy alone, no network, nothing of ours imported.
 
-From one side depth and back are guesses. No network connection: numpy and the standard library only. The way of the
-pictures:
+It is seen from one side or from several; from one side depth and back are guesses. The way of the pictures:
 
     mask            which part is the subject: its coverage of each pixel
       network         what a small neural network takes for it

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way from pictures to a shape; see the package for its stations."""
+"""From pictures to a shape: the steps in their order, as the package lists them."""
 
 from __future__ import annotations
 

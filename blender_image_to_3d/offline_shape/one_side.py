@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way from the picture of one side to a mesh whose depth is made up; see the package for its stations."""
+"""From the picture of one side to a mesh whose depth is made up: the steps in their order."""
 
 from __future__ import annotations
 

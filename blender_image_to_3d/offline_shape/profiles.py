@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from . import distance, inflation, raster, run_lengths
+from . import distance, inflation, raster, row_runs
 from .arrays import Floats
 from .grid import Grid
 from .settings import Profile, Settings
@@ -60,7 +60,7 @@ def inflate(grid: Grid, brightness: Brightness, settings: Settings) -> Body:
 
 def turn(grid: Grid, _brightness: Brightness, _settings: Settings) -> Body:
     """What a lathe makes: each row of each part is a circle."""
-    found = run_lengths.find(grid)
+    found = row_runs.find(grid)
     offset = np.arange(grid.inside.shape[1], dtype=np.float32) - found.spread(found.middle)
     radius = found.spread(found.half_width)
     half_thickness = np.sqrt(np.maximum(radius * radius - offset * offset, 0))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user may choose."""
+"""The options of the generator, with their ranges."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The way from pictures of several sides to a mesh; the stations are ``views``, ``hull`` and ``view_texture``."""
+"""From pictures of several sides to a mesh: ``views``, ``hull`` and ``view_texture``, in this order."""
 
 from __future__ import annotations
 

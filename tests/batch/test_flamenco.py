@@ -12,7 +12,7 @@ import pytest
 
 from blender_image_to_3d import providers
 from blender_image_to_3d.batch.batch import find_pictures
-from blender_image_to_3d.cli import program
+from blender_image_to_3d.cli.main import build_parser
 from blender_image_to_3d.pictures.facts import PictureFormat
 
 from ..conftest import PACKAGE, ROOT
@@ -59,7 +59,7 @@ def options_of(task: Task) -> Any:
     """The task's command, as our command line understands it."""
     words = task.command["Parameters"]["args"]
     assert words[:2] == ["--command", "image_to_3d"], "Blender reads nothing that comes later"
-    return program._parser("image_to_3d", words[2:]).parse_args(words[2:])
+    return build_parser("image_to_3d", words[2:]).parse_args(words[2:])
 
 
 def evaluated(expression: str, folder: str, output: str = "") -> Any:
@@ -177,7 +177,7 @@ def test_everything_that_is_chosen_reaches_every_task(manager: Manager) -> None:
 
 def test_what_nobody_fills_in_is_as_the_command_line_has_it(manager: Manager) -> None:
     chosen = options_of(manager.compile(**FOLDERS, picture_count=1)[0])
-    usual = program._parser("", []).parse_args(["batch", "a", "--output-dir", "b"])
+    usual = build_parser("", []).parse_args(["batch", "a", "--output-dir", "b"])
     for name in (
         "provider",
         "model",

@@ -9,7 +9,7 @@ it can occur, but not every service in every phase: the services share one clien
 of each service meet a good part of the faults. What is left out, and why:
 
 - Every service is not met in every phase by every fault: PLANS says which combinations run. What is common to a phase
-  is in `http/client.py`, and test_http.py has its faults one by one; what is particular to a service (how its answers
+  is in `http/`, and test_http.py has its faults one by one; what is particular to a service (how its answers
   are read) is met by the unreadable answers in `purchase` or `asking`.
 - Phases that a service does not have: AI/ML API has neither upload nor asking, Hunyuan3D neither upload nor download
   (its model comes inside the answer to a question, or to `/generate`, which test_hunyuan3d.py has).
@@ -595,4 +595,4 @@ def test_nothing_else_reads_a_clock_of_the_day() -> None:
     modules += [*package.glob("http/*.py"), *package.glob("providers/*.py")]
     readers = re.compile(r"time\.time\(|datetime\.(now|utcnow)|\bnow\(\)")
     found = {path.name: len(readers.findall(path.read_text())) for path in modules}
-    assert {name: count for name, count in found.items() if count} == {"client.py": 1}
+    assert {name: count for name, count in found.items() if count} == {"patience.py": 1}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The texts of the window in other languages: one .po file for each, as Blender's own translators have them.
+"""The texts of the window in other languages, one .po file for each; no text is here that the code does not show.
 
 A text that is missing is shown in English. `scripts/translations` says what is missing, ready to be filled in.
 Only what talks to Blender imports bpy: tests and scripts read the files without it.

@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 300.0
 
 
 @pytest.fixture
-def helper(package: ModuleType) -> Any:
+def import_process(package: ModuleType) -> Any:
     return given.module(package, "blender.importing.import_process")
 
 
@@ -36,14 +36,14 @@ def command(package: ModuleType) -> list[str]:
 
 @pytest.fixture(scope="module")
 def one_for_all(package: ModuleType) -> Iterator[Any]:
-    started = given.module(package, "blender.importing.import_process").Helper(command(package))
+    started = given.module(package, "blender.importing.import_process").ImportProcess(command(package))
     yield started
     started.stop()
 
 
 @pytest.fixture
 def running(one_for_all: Any) -> Any:
-    """A helper with nothing to do, whose child is there, whatever happened to the one before it."""
+    """An import process with nothing to do, whose child is there, whatever happened to the one before it."""
     assert not one_for_all.is_busy
     one_for_all.warm_up()
     wait_for(lambda: one_for_all.is_warm)
@@ -68,10 +68,10 @@ def wait_for(condition: Callable[[], Any]) -> None:
         time.sleep(0.01)
 
 
-def task(helper: Any, folder: Path, **changes: Any) -> Any:
+def task(import_process: Any, folder: Path, **changes: Any) -> Any:
     placement = changes.pop("placement", {})
-    return helper.Task(
-        **{"folder": folder, "placement": placement, "units": helper.units_of(bpy.context.scene), **changes}
+    return import_process.Task(
+        **{"folder": folder, "placement": placement, "units": import_process.units_of(bpy.context.scene), **changes}
     )
 
 
@@ -103,14 +103,16 @@ def contents(blend: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.everywhere
-def test_a_model_is_prepared_alone_and_with_the_names_of_the_request(helper: Any, running: Any, cup: Path) -> None:
-    wanted = task(helper, cup)
+def test_a_model_is_prepared_alone_and_with_the_names_of_the_request(
+    import_process: Any, running: Any, cup: Path
+) -> None:
+    wanted = task(import_process, cup)
     running.prepare(wanted)
     assert running.is_busy
 
     [prepared] = outcomes(running, 1)
 
-    assert isinstance(prepared, helper.Prepared) and prepared.task is wanted and not running.is_busy
+    assert isinstance(prepared, import_process.Prepared) and prepared.task is wanted and not running.is_busy
     assert contents(prepared.blend) == {
         "images": ["skin"], "materials": ["Fur"], "meshes": ["Cup"], "objects": ["Cup"]
     }  # fmt: skip
@@ -118,9 +120,9 @@ def test_a_model_is_prepared_alone_and_with_the_names_of_the_request(helper: Any
 
 
 def test_any_number_of_tasks_is_done_by_one_child_and_leaves_nothing_in_it(
-    helper: Any, running: Any, cup: Path
+    import_process: Any, running: Any, cup: Path
 ) -> None:
-    tasks = [task(helper, cup) for _ in range(5)]
+    tasks = [task(import_process, cup) for _ in range(5)]
     child = process_of(running)
     for each in tasks:
         running.prepare(each)
@@ -133,13 +135,15 @@ def test_any_number_of_tasks_is_done_by_one_child_and_leaves_nothing_in_it(
 
 
 @pytest.mark.everywhere
-def test_what_can_be_said_of_a_result_is_said(package: ModuleType, helper: Any, running: Any, tmp_path: Path) -> None:
+def test_what_can_be_said_of_a_result_is_said(
+    package: ModuleType, import_process: Any, running: Any, tmp_path: Path
+) -> None:
     bad = tmp_path / "made" / "model.glb"
     bad.parent.mkdir()
     bad.write_bytes(b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>")
     child = process_of(running)
-    running.prepare(task(helper, given.finished(package, tmp_path / "job", bad)))
-    running.prepare(task(helper, tmp_path / "nowhere"))
+    running.prepare(task(import_process, given.finished(package, tmp_path / "job", bad)))
+    running.prepare(task(import_process, tmp_path / "nowhere"))
 
     page, gone = outcomes(running, 2)
 
@@ -149,9 +153,9 @@ def test_what_can_be_said_of_a_result_is_said(package: ModuleType, helper: Any, 
 
 
 @pytest.mark.everywhere
-def test_a_killed_child_costs_its_task_and_no_other(helper: Any, running: Any, cup: Path) -> None:
+def test_a_killed_child_costs_its_task_and_no_other(import_process: Any, running: Any, cup: Path) -> None:
     os.kill(process_of(running).pid, signal.SIGSTOP)
-    tasks = [task(helper, cup) for _ in range(3)]
+    tasks = [task(import_process, cup) for _ in range(3)]
     for each in tasks:
         running.prepare(each)
     assert running.step() == []
@@ -164,39 +168,41 @@ def test_a_killed_child_costs_its_task_and_no_other(helper: Any, running: Any, c
     assert [each.task for each in others] == tasks[1:] and all(contents(each.blend) for each in others)
 
 
-def test_a_child_that_died_while_it_had_nothing_to_do_is_replaced(helper: Any, running: Any, cup: Path) -> None:
+def test_a_child_that_died_while_it_had_nothing_to_do_is_replaced(import_process: Any, running: Any, cup: Path) -> None:
     os.kill(process_of(running).pid, signal.SIGSEGV)
     wait_for(lambda: process_of(running).poll() is not None)
     assert not running.is_warm
 
-    running.prepare(task(helper, cup))
+    running.prepare(task(import_process, cup))
 
     [prepared] = outcomes(running, 1)
-    assert isinstance(prepared, helper.Prepared) and running.is_warm
+    assert isinstance(prepared, import_process.Prepared) and running.is_warm
 
 
-def test_a_child_that_hangs_is_ended(helper: Any, running: Any, cup: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_hangs_is_ended(
+    import_process: Any, running: Any, cup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hanging = process_of(running).pid
     os.kill(hanging, signal.SIGSTOP)
     with monkeypatch.context() as patch:
         patch.setattr(running, "_task_seconds", 0.2)
-        running.prepare(task(helper, cup))
+        running.prepare(task(import_process, cup))
         running.step()
-    running.prepare(task(helper, cup))
+    running.prepare(task(import_process, cup))
 
     failed, prepared = outcomes(running, 2)
 
     assert failed.message == "Blender took too long to read the model."
-    assert isinstance(prepared, helper.Prepared) and not exists(hanging)
+    assert isinstance(prepared, import_process.Prepared) and not exists(hanging)
 
 
-def test_a_blender_that_does_not_start_is_told_for_every_task(helper: Any, cup: Path, tmp_path: Path) -> None:
-    missing = helper.Helper([str(tmp_path / "blender"), "--background", "--python"])
-    broken = helper.Helper([sys.executable, "-c", "raise SystemExit(3)"])
+def test_a_blender_that_does_not_start_is_told_for_every_task(import_process: Any, cup: Path, tmp_path: Path) -> None:
+    missing = import_process.ImportProcess([str(tmp_path / "blender"), "--background", "--python"])
+    broken = import_process.ImportProcess([sys.executable, "-c", "raise SystemExit(3)"])
     for started in (missing, broken):
         started.warm_up()
-        started.prepare(task(helper, cup))
-        started.prepare(task(helper, cup))
+        started.prepare(task(import_process, cup))
+        started.prepare(task(import_process, cup))
 
         first, second = outcomes(started, 2)
 
@@ -205,22 +211,24 @@ def test_a_blender_that_does_not_start_is_told_for_every_task(helper: Any, cup: 
         started.stop()
 
 
-def test_an_answer_without_sense_fails_its_task_only(helper: Any, running: Any, cup: Path) -> None:
+def test_an_answer_without_sense_fails_its_task_only(import_process: Any, running: Any, cup: Path) -> None:
     os.kill(process_of(running).pid, signal.SIGSTOP)
-    running.prepare(task(helper, cup))
-    running.prepare(task(helper, cup))
+    running.prepare(task(import_process, cup))
+    running.prepare(task(import_process, cup))
     assert running.step() == []
     (running._folder / f"{running._begun.number}.json").write_text('["garb')
 
     failed, prepared = outcomes(running, 2)
 
-    assert "makes no sense" in failed.message and isinstance(prepared, helper.Prepared)
+    assert "makes no sense" in failed.message and isinstance(prepared, import_process.Prepared)
 
 
-def test_stop_ends_the_child_whatever_it_does_and_removes_its_files(helper: Any, running: Any, cup: Path) -> None:
-    running.prepare(task(helper, cup))
+def test_stop_ends_the_child_whatever_it_does_and_removes_its_files(
+    import_process: Any, running: Any, cup: Path
+) -> None:
+    running.prepare(task(import_process, cup))
     [prepared] = outcomes(running, 1)
-    running.prepare(task(helper, cup))
+    running.prepare(task(import_process, cup))
     running.step()
     pid, folder = process_of(running).pid, prepared.blend.parent
 
@@ -228,13 +236,13 @@ def test_stop_ends_the_child_whatever_it_does_and_removes_its_files(helper: Any,
 
     assert not exists(pid) and not folder.exists() and not running.is_busy and not running.is_warm
     assert running.step() == []
-    running.prepare(task(helper, cup))
-    assert isinstance(outcomes(running, 1)[0], helper.Prepared)
+    running.prepare(task(import_process, cup))
+    assert isinstance(outcomes(running, 1)[0], import_process.Prepared)
 
 
-def test_a_file_that_is_not_needed_any_more_is_removed(helper: Any, running: Any, cup: Path) -> None:
-    running.prepare(task(helper, cup))
-    running.prepare(task(helper, cup))
+def test_a_file_that_is_not_needed_any_more_is_removed(import_process: Any, running: Any, cup: Path) -> None:
+    running.prepare(task(import_process, cup))
+    running.prepare(task(import_process, cup))
     first, second = outcomes(running, 2)
 
     running.discard(first)
@@ -256,8 +264,8 @@ def test_a_step_costs_nothing_while_nothing_happens(running: Any) -> None:
 PARENT = """
     import os, sys, time, types, importlib, bpy, addon_utils
     addon_utils.enable({extension!r}, default_set=True)
-    helper = importlib.import_module({extension!r} + ".blender.importing.import_process")
-    started = helper.Helper({command!r})
+    import_process = importlib.import_module({extension!r} + ".blender.importing.import_process")
+    started = import_process.ImportProcess({command!r})
     started.warm_up()
     while not started.is_warm:
         time.sleep(0.01)
@@ -279,7 +287,7 @@ def test_the_child_goes_when_the_blender_that_started_it_goes(package: ModuleTyp
 
 @pytest.mark.everywhere
 def test_the_child_is_alone(
-    package: ModuleType, helper: Any, cup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    package: ModuleType, import_process: Any, cup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     """No keys, no start-up scripts of the user, no temporary files elsewhere, nothing in the user's terminal."""
@@ -288,8 +296,8 @@ def test_the_child_is_alone(
     (scripts / "loud.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\ndef register(): pass\n")
     monkeypatch.setenv("BLENDER_USER_SCRIPTS", str(tmp_path / "scripts"))
     monkeypatch.setenv("MODELSLAB_API_KEY", "sk-secret")
-    started = helper.Helper(command(package))
-    started.prepare(task(helper, cup))
+    started = import_process.ImportProcess(command(package))
+    started.prepare(task(import_process, cup))
     [prepared] = outcomes(started, 1)
     seen = Path(f"/proc/{process_of(started).pid}/environ").read_bytes().decode()
 
@@ -300,31 +308,31 @@ def test_the_child_is_alone(
     started.stop()
 
 
-def test_a_full_disk_is_told(package: ModuleType, helper: Any, cup: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_told(package: ModuleType, import_process: Any, cup: Path, tmp_path: Path) -> None:
     """There may be no room at all, or not enough for the model."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True)
     if mounted.returncode:
         pytest.skip("needs the right to mount a file system")
-    started = helper.Helper(command(package))
+    started = import_process.ImportProcess(command(package))
     try:
-        started._folder = disk / "helper"
+        started._folder = disk / "child"
         started._folder.mkdir()
         started.warm_up()
         wait_for(lambda: started.is_warm)
         filler = disk / "filler"
         for room_left in (0, 2**16 + 2**14):
             filler.write_bytes(bytes(shutil.disk_usage(disk).free - room_left))
-            started.prepare(task(helper, cup))
+            started.prepare(task(import_process, cup))
             [failed] = outcomes(started, 1)
             assert "disk is full" in failed.message, failed
             assert failed.hint.startswith("Free some")
 
             filler.unlink()
-            started.prepare(task(helper, cup))
+            started.prepare(task(import_process, cup))
             [prepared] = outcomes(started, 1)
-            assert isinstance(prepared, helper.Prepared)
+            assert isinstance(prepared, import_process.Prepared)
             started.discard(prepared)
             wait_for(lambda gone=prepared.blend: not gone.exists())
     finally:

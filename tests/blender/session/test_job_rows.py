@@ -108,11 +108,9 @@ class Layout:
 @pytest.mark.everywhere
 def test_every_step_has_a_button(package: ModuleType, rows: Any) -> None:
     """A step without one would break the panel."""
-    job_panels, askers = (
-        given.module(package, "blender.sidebar.job_panels"),
-        given.module(package, "blender.session.destination"),
-    )
-    waits = row(package, "ARRIVED", state="ready", obstacle=askers.Obstacle("Waiting", is_operator=True))
+    job_panels = given.module(package, "blender.sidebar.job_panels")
+    obstacle = given.module(package, "blender.session.destination").Obstacle("Waiting", is_operator=True)
+    waits = row(package, "ARRIVED", state="ready", obstacle=obstacle)
     seen = set()
     for each in [*stopped_rows(package), waits]:
         layout = Layout()
