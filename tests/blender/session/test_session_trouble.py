@@ -188,7 +188,7 @@ def test_a_session_that_ends_at_any_stage_buys_once(
         workers = [*session._supervisor._runner._workers.values(), *readers]
         current.close()
         later = current.session()
-        for folder, job in later.history.read_on(1.0):
+        for folder, job in later.history.read_on(PATIENCE_SECONDS):
             later.adopt(folder, job)
         later.order(bpy.context, wish)
         until_read(package, later)
@@ -234,7 +234,7 @@ def test_cancelling_while_the_picture_is_read_leaves_nothing(
     until(session, lambda: not session.is_active)
     assert not [folder for folder in session.library.folders() if folder.load().worth]
     fresh = given.module(package, "blender.session.session").Session()
-    for folder, job in fresh.history.read_on(1.0):
+    for folder, job in fresh.history.read_on(PATIENCE_SECONDS):
         fresh.adopt(folder, job)
     assert not fresh.rows, "who cancelled it does not want to see it again"
 
@@ -498,7 +498,7 @@ def test_a_saved_file_says_nothing_of_other_models(
 ) -> None:
     """The history, its filter, and what the buttons were told: the id of a job, and the folder of the library."""
     folder = job_in(package, session, disc, state="imported")
-    assert session.history.read_on(1.0) == [] and session.history.get(folder.id)
+    assert session.history.read_on(PATIENCE_SECONDS) == [] and session.history.get(folder.id)
     bpy.context.window_manager.image_to_3d_filter = "Confidential"
     assert session.history.entries("Confidential") == ()
     bpy.ops.image_to_3d.use_settings(job=folder.id)
