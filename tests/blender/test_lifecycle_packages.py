@@ -43,7 +43,7 @@ def other_extension(folder: Path, brought: list[Path], imports: str = "") -> Pat
 
 def asked(own: OwnBlender, picture: str, before: str = "") -> dict[str, Any]:
     """Return what everything says that needs pydantic, in a new session; before: what happens in it first."""
-    words = ["jobs", "list"]
+    words, quick = ["jobs", "list"], '{"resolution": 48}'
     session = own.run(
         f"{before}\n"
         "panels = [getattr(bpy.types, each) for each in dir(bpy.types) if each.startswith('IMAGE_TO_3D_PT')]\n"
@@ -52,7 +52,7 @@ def asked(own: OwnBlender, picture: str, before: str = "") -> dict[str, Any]:
         "said = {'enabled': enabled(), 'form': module('blender.form.scene_form').ensure(), 'drawn': drawn,\n"
         "        'key': preferences.key_meshy,\n"
         "        'library': preferences.library,\n"
-        f"        'generate': attempt(bpy.ops.image_to_3d.generate, filepath={picture!r}),\n"
+        f"        'generate': attempt(bpy.ops.image_to_3d.generate, filepath={picture!r}, options={quick!r}),\n"
         "        'refresh': attempt(bpy.ops.image_to_3d.refresh),\n"
         "        'check': attempt(bpy.ops.image_to_3d.forget_key, provider='meshy'),\n"
         f"        'status': module('blender.registration').run_command({words!r})}}\n"
