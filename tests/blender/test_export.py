@@ -13,6 +13,7 @@ import pytest
 from . import given
 
 pytestmark = [
+    pytest.mark.everywhere,
     # Blender 5.2's FBX add-on was written for the NumPy that comes with it; the tests may have a newer one.
     pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning"),
     # Blender's glTF exporter does not close its file when the disk is full.

@@ -16,8 +16,6 @@ from .. import shapes
 from ..truth import Truth
 from . import solids
 
-pytestmark = pytest.mark.once
-
 SIZE = 384
 SAMPLES = 4
 

@@ -19,9 +19,9 @@ import pytest
 from ..conftest import PACKAGE
 from ..other_extension import OTHER, lay_out, wheels
 from .own_blender import OwnBlender
-from .test_lifecycle import archive, own, picture
+from .test_lifecycle import archive, installed, own, picture, user
 
-__all__ = ("archive", "own", "picture")
+__all__ = ("archive", "installed", "own", "picture", "user")
 
 STILL = re.compile(
     rf'Blender still uses "(pydantic|pydantic_core)" [\d.]+, which the add-on "{OTHER}" brought\. Restart Blender\.'
@@ -43,15 +43,16 @@ def other_extension(folder: Path, brought: list[Path], imports: str = "") -> Pat
 
 def asked(own: OwnBlender, picture: str, before: str = "") -> dict[str, Any]:
     """Return what everything says that needs pydantic, in a new session; before: what happens in it first."""
-    words = ["jobs", "list"]
+    words, quick = ["jobs", "list"], '{"resolution": 48}'
     session = own.run(
         f"{before}\n"
         "panels = [getattr(bpy.types, each) for each in dir(bpy.types) if each.startswith('IMAGE_TO_3D_PT')]\n"
         "drawn = [panel.__name__ for panel in panels if not hasattr(panel, 'poll') or panel.poll(bpy.context)]\n"
         "preferences = bpy.context.preferences.addons[OURS].preferences\n"
-        "said = {'form': module('blender.form.scene_form').ensure(), 'drawn': drawn, 'key': preferences.key_meshy,\n"
+        "said = {'enabled': enabled(), 'form': module('blender.form.scene_form').ensure(), 'drawn': drawn,\n"
+        "        'key': preferences.key_meshy,\n"
         "        'library': preferences.library,\n"
-        f"        'generate': attempt(bpy.ops.image_to_3d.generate, filepath={picture!r}),\n"
+        f"        'generate': attempt(bpy.ops.image_to_3d.generate, filepath={picture!r}, options={quick!r}),\n"
         "        'refresh': attempt(bpy.ops.image_to_3d.refresh),\n"
         "        'check': attempt(bpy.ops.image_to_3d.forget_key, provider='meshy'),\n"
         f"        'status': module('blender.registration').run_command({words!r})}}\n"
@@ -73,7 +74,6 @@ def assert_says(pattern: re.Pattern[str], said: dict[str, Any]) -> None:
     assert "IMAGE_TO_3D_PT_main" in said["drawn"] and said["library"] and said["key"] == ""
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("kind", ["1", "older"])
 def test_an_older_one_that_is_in_use_takes_a_restart(
     own: OwnBlender, archive: Path, picture: str, tmp_path: Path, kind: str
@@ -87,9 +87,9 @@ def test_an_older_one_that_is_in_use_takes_a_restart(
     assert_works(asked(own, picture, "disable('other')"))
 
 
-def test_a_newer_one_is_used(own: OwnBlender, archive: Path, picture: str, tmp_path: Path) -> None:
-    other = other_extension(tmp_path, wheels("newest"), "import pydantic")
-    own.run(f"install({str(archive)!r})")
+@pytest.mark.everywhere
+def test_a_newer_one_is_used(user: OwnBlender, picture: str, tmp_path: Path) -> None:
+    own, other = user, other_extension(tmp_path, wheels("newest"), "import pydantic")
 
     assert_works(asked(own, picture, f"assert not module('blender.form.scene_form').ensure(); install({str(other)!r})"))
     assert_works(asked(own, picture, "import pydantic; assert not pydantic.VERSION.startswith('2.12.')"))
@@ -97,17 +97,15 @@ def test_a_newer_one_is_used(own: OwnBlender, archive: Path, picture: str, tmp_p
     assert_works(asked(own, picture, "import pydantic; assert pydantic.VERSION.startswith('2.12.')"))
 
 
-@pytest.mark.once
-@pytest.mark.parametrize("part", ["pydantic", "pydantic_core"])
-@pytest.mark.parametrize("first", ["ours", "the other"])
+@pytest.mark.parametrize(("first", "part"), [("ours", "pydantic"), ("the other", "pydantic_core")])
 def test_a_part_of_another_one_is_told_by_the_name_of_who_brought_it(
-    own: OwnBlender, archive: Path, picture: str, tmp_path: Path, part: str, first: str
+    archive: Path, picture: str, tmp_path: Path, part: str, first: str, request: pytest.FixtureRequest
 ) -> None:
+    own: OwnBlender = request.getfixturevalue("user" if first == "ours" else "own")
     brought = [each for each in wheels("newest") if each.name.startswith(f"{part}-")]
     other = other_extension(tmp_path, brought)
     if first == "ours":
         # What this session has imported works. What begins with the new mixture says why it cannot.
-        own.run(f"install({str(archive)!r})")
         said = asked(own, picture, f"assert not module('blender.form.scene_form').ensure(); install({str(other)!r})")
         assert said["form"] is None and f'The add-on "{OTHER}" brings' in said["generate"], said
     else:
@@ -118,14 +116,16 @@ def test_a_part_of_another_one_is_told_by_the_name_of_who_brought_it(
     assert_says(
         STILL, asked(own, picture, "module('blender.form.scene_form').ensure(); disable('other'); disable(); enable()")
     )
-    assert_works(asked(own, picture))
-    assert f"{PACKAGE}" in own.run("say(enabled())").said
+    said = asked(own, picture)
+    assert_works(said)
+    assert PACKAGE in said["enabled"]
 
 
-def test_a_worker_says_it_too(own: OwnBlender, archive: Path, tmp_path: Path) -> None:
+@pytest.mark.everywhere
+def test_a_worker_says_it_too(user: OwnBlender, tmp_path: Path) -> None:
     brought = [each for each in wheels("newest") if each.name.startswith("pydantic_core-")]
-    own.run(f"install({str(archive)!r}); install({str(other_extension(tmp_path, brought))!r})")
-    bootstrap = own.resources / "extensions" / "user_default" / PACKAGE / "bootstrap.py"
-    command = [sys.executable, "-I", "-S", bootstrap, own.packages, "--", "worker", tmp_path]
-    worker = subprocess.run(command, capture_output=True, text=True, env=own.environment, stdin=subprocess.DEVNULL)
+    user.run(f"install({str(other_extension(tmp_path, brought))!r})")
+    bootstrap = user.resources / "extensions" / "user_default" / PACKAGE / "bootstrap.py"
+    command = [sys.executable, "-I", "-S", bootstrap, user.packages, "--", "worker", tmp_path]
+    worker = subprocess.run(command, capture_output=True, text=True, env=user.environment, stdin=subprocess.DEVNULL)
     assert worker.returncode == 2 and BRINGS.fullmatch(worker.stderr.strip()), worker.stderr

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from .. import given
 from ..test_extension import run
 
+pytestmark = pytest.mark.everywhere
+
 Exhibits = Callable[..., Any]
 
 

@@ -13,6 +13,8 @@ import pytest
 
 from .. import given
 
+pytestmark = pytest.mark.everywhere
+
 WIDTH, HEIGHT = 20, 16
 
 

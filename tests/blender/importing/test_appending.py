@@ -15,6 +15,8 @@ import pytest
 
 from .. import given
 
+pytestmark = pytest.mark.everywhere
+
 SPOT = (1.0, -2.0, 3.0)
 
 
@@ -57,7 +59,7 @@ def prepared(package: ModuleType, running: Any, tmp_path: Path) -> Callable[...,
         import_process = given.module(package, "blender.importing.import_process")
         units = import_process.units_of(bpy.context.scene)
         running.prepare(import_process.Task(folder, placement or {}, units, preview and str(preview)))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300  # only ends what hangs
         while not (done := running.step()):
             assert time.monotonic() < deadline
             time.sleep(0.01)

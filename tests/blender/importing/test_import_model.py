@@ -20,8 +20,11 @@ from mathutils import Vector
 
 from .. import given
 
-# Blender 5.2's FBX add-on was written for the NumPy that comes with it; the tests may have a newer one.
-pytestmark = pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning")
+pytestmark = [
+    pytest.mark.everywhere,
+    # Blender 5.2's FBX add-on was written for the NumPy that comes with it; the tests may have a newer one.
+    pytest.mark.filterwarnings("ignore:Setting the shape on a NumPy array:DeprecationWarning"),
+]
 
 FORMATS = [".glb", ".gltf", ".obj", ".stl", ".ply", ".fbx"]
 TEXTURED = [".glb", ".gltf", ".obj", ".fbx"]

@@ -13,6 +13,8 @@ import pytest
 
 from .. import given
 
+pytestmark = pytest.mark.everywhere
+
 OPTIONS = {
     "thickness": 0.75,
     "resolution": 192,

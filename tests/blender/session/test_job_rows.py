@@ -105,6 +105,7 @@ class Layout:
         return self.buttons[-1][1]
 
 
+@pytest.mark.everywhere
 def test_every_step_has_a_button(package: ModuleType, rows: Any) -> None:
     """A step without one would break the panel."""
     job_panels = given.module(package, "blender.sidebar.job_panels")

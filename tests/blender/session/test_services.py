@@ -19,6 +19,7 @@ from ..test_extension import disc
 __all__ = ["disc"]
 
 
+@pytest.mark.everywhere
 def test_the_model_of_a_server_of_one_s_own_stands_in_the_scene(
     disc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,6 +40,7 @@ def test_the_model_of_a_server_of_one_s_own_stands_in_the_scene(
     assert any(image.packed_file for image in bpy.data.images), "its texture came along"
 
 
+@pytest.mark.everywhere
 def test_a_picture_instead_of_a_model_becomes_a_plane_and_the_key_stays_out_of_the_file(
     disc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,6 +55,7 @@ def test_a_picture_instead_of_a_model_becomes_a_plane_and_the_key_stays_out_of_t
     assert KEY.encode() not in (tmp_path / "plane.blend").read_bytes()
 
 
+@pytest.mark.everywhere
 def test_who_is_offline_is_told_where_to_allow_it(disc: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if bpy.app.online_access:
         pytest.skip("this Blender may go online")

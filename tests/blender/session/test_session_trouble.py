@@ -20,9 +20,7 @@ from ...conftest import KEY
 from ...fakes.servers.one_min_ai import OneMinAiServer
 from .. import given
 from ..test_extension import disc
-from .test_session import chosen, library, session, until
-
-pytestmark = pytest.mark.once
+from .test_session import PATIENCE_SECONDS, chosen, library, session, until
 
 __all__ = ["disc", "library", "session"]
 
@@ -36,6 +34,16 @@ def paid_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[On
         monkeypatch.setenv("IMAGE_TO_3D_ONE_MIN_AI_URL", f"{server.url}/api")
         monkeypatch.setenv("ONE_MIN_AI_API_KEY", KEY)
         yield server
+
+
+def hold(server: OneMinAiServer) -> None:
+    """Let the service be at work until the test calls `server.over.set`."""
+    server.has_async, server.seconds = "ignored", PATIENCE_SECONDS
+
+
+def until_read(package: ModuleType, session: Any) -> None:
+    """Step until every picture that was asked for is a job, or belongs to one that there is."""
+    until(session, lambda: all(row.stage is not stages(package).ORDERED for row in session.rows))
 
 
 def job_in(package: ModuleType, session: Any, disc: Path, provider: str = "offline_shape", **changes: Any) -> Any:
@@ -121,12 +129,14 @@ def test_a_request_that_cannot_be_recalled_is_not_bought_again(
 ) -> None:
     """Cancel while it is being sent, then Generate: the first one comes in."""
     with paid_service(tmp_path, monkeypatch) as server:
-        server.has_async, server.seconds = "ignored", 4.0
+        hold(server)
         wish = chosen(package, disc, provider="one_min_ai", options={})
         session.order(bpy.context, wish)
         until(session, lambda: server.billable == 1)
         session.cancel(session.rows[0].key)
         session.order(bpy.context, wish)
+        until_read(package, session)
+        server.over.set()
         until(session, lambda: not session.rows)
         assert server.billable == 1
         assert [each for each in bpy.context.scene.objects if each.parent is None]
@@ -136,7 +146,7 @@ def test_generate_again_pays_once_for_as_long_as_it_is_being_made(
     package: ModuleType, session: Any, disc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with paid_service(tmp_path, monkeypatch) as server:
-        server.has_async, server.seconds = "ignored", 5.0
+        hold(server)
         folder = job_in(package, session, disc, "one_min_ai", state="imported")
         session.order_again(bpy.context, folder.id)
         until(session, lambda: server.billable == 1)
@@ -144,6 +154,8 @@ def test_generate_again_pays_once_for_as_long_as_it_is_being_made(
         for _ in range(3):
             session.order_again(bpy.context, folder.id)
             session.step(bpy.context)
+        until_read(package, session)
+        server.over.set()
         until(session, lambda: not session.rows)
         assert server.billable == 1
 
@@ -168,16 +180,19 @@ def test_a_session_that_ends_at_any_stage_buys_once(
         wish = chosen(package, disc, provider="one_min_ai", options={})
         session.order(bpy.context, wish)
         if stage == "WORKING":
-            server.has_async, server.seconds = "ignored", 2.0
+            hold(server)
             until(session, lambda: server.billable == 1)
         else:
             until(session, lambda: session.rows[0].stage is stages(package)[stage])
-        workers = list(session._supervisor._runner._workers.values())
+        readers = [each.process for _, each in session._clicks._queue._new_jobs]
+        workers = [*session._supervisor._runner._workers.values(), *readers]
         current.close()
         later = current.session()
-        for folder, job in later.history.read_on(1.0):
+        for folder, job in later.history.read_on(PATIENCE_SECONDS):
             later.adopt(folder, job)
         later.order(bpy.context, wish)
+        until_read(package, later)
+        server.over.set()
         until(later, lambda: not later.is_active)
         assert server.billable == 1 and len(later.library.folders()) == 1
         for row in list(later.rows):
@@ -185,7 +200,7 @@ def test_a_session_that_ends_at_any_stage_buys_once(
         until(later, lambda: not later.rows)
         assert len([each for each in bpy.context.scene.objects if each.parent is None]) == 1
         for each in workers:
-            each.wait(30)
+            each.wait(PATIENCE_SECONDS)
 
 
 def test_a_script_does_not_agree_to_costs_for_its_user(
@@ -206,18 +221,20 @@ def test_a_script_does_not_agree_to_costs_for_its_user(
 # Cancel, resume and delete --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.2, 2.0])
+@pytest.mark.parametrize("is_read", [False, True])
 def test_cancelling_while_the_picture_is_read_leaves_nothing(
-    package: ModuleType, session: Any, disc: Path, seconds: float
+    package: ModuleType, session: Any, disc: Path, is_read: bool
 ) -> None:
     session.order(bpy.context, chosen(package, disc))
-    time.sleep(seconds)
+    if is_read:
+        for _, each in session._clicks._queue._new_jobs:
+            each.process.wait(PATIENCE_SECONDS)
     session.cancel(session.rows[0].key)
     assert not session.rows
     until(session, lambda: not session.is_active)
     assert not [folder for folder in session.library.folders() if folder.load().worth]
     fresh = given.module(package, "blender.session.session").Session()
-    for folder, job in fresh.history.read_on(1.0):
+    for folder, job in fresh.history.read_on(PATIENCE_SECONDS):
         fresh.adopt(folder, job)
     assert not fresh.rows, "who cancelled it does not want to see it again"
 
@@ -296,7 +313,7 @@ def test_a_job_that_cannot_be_started_does_not_stop_the_others(package: ModuleTy
     session.order(bpy.context, chosen(package, disc, name="Bad"))
     session.order(bpy.context, chosen(package, disc, name="Good"))
     for _, each in session._clicks._queue._new_jobs:
-        each.process.wait(30)
+        each.process.wait(PATIENCE_SECONDS)
     bad = next(folder for folder in session.library.folders() if folder.load().request.name == "Bad")
     (bad.path / "stop").mkdir()  # nobody can take the request to stop back
     until(session, lambda: not session.is_active)
@@ -305,6 +322,7 @@ def test_a_job_that_cannot_be_started_does_not_stop_the_others(package: ModuleTy
     assert [each.name for each in bpy.context.scene.objects] == ["Good"]
 
 
+@pytest.mark.everywhere
 def test_a_scene_that_takes_no_objects_does_not_stop_the_others(
     package: ModuleType, session: Any, disc: Path, tmp_path: Path
 ) -> None:
@@ -367,6 +385,7 @@ def test_shifts_begin_for_whatever_is_active_and_for_nothing_else(
     assert timer._next_shift() is None and not timer._timers
 
 
+@pytest.mark.everywhere
 def test_a_shift_leaves_no_timer_when_the_session_ends(package: ModuleType, session: Any) -> None:
     timers = given.module(package, "blender.session.modal_timer")._timers
     bpy.ops.image_to_3d.watch()
@@ -391,6 +410,7 @@ def test_a_thousand_failed_jobs_do_not_slow_anything_down(package: ModuleType, s
 # Scenes and files -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.everywhere
 def test_one_undo_takes_the_model_away_and_redo_brings_it_back(package: ModuleType, session: Any, disc: Path) -> None:
     bpy.ops.mesh.primitive_cube_add()
     bpy.ops.ed.undo_push(message="Cube")
@@ -407,6 +427,7 @@ def test_one_undo_takes_the_model_away_and_redo_brings_it_back(package: ModuleTy
     assert len(bpy.context.scene.objects) == 2
 
 
+@pytest.mark.everywhere
 def test_an_object_that_is_in_no_scene_any_more_is_not_replaced(package: ModuleType, session: Any, disc: Path) -> None:
     """What nobody sees must not swallow a model."""
     session.order(bpy.context, chosen(package, disc))
@@ -424,6 +445,7 @@ def destination_now(package: ModuleType) -> Any:
     return given.module(package, "blender.session.destination").Destination.of(bpy.context, at_cursor=True)
 
 
+@pytest.mark.everywhere
 def test_a_file_is_the_same_after_it_was_saved_and_loaded(package: ModuleType, tmp_path: Path) -> None:
     destination = destination_now(package)
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "one.blend"))
@@ -434,6 +456,7 @@ def test_a_file_is_the_same_after_it_was_saved_and_loaded(package: ModuleType, t
     assert not destination.is_here
 
 
+@pytest.mark.everywhere
 def test_what_was_made_for_a_copy_does_not_come_into_the_original(package: ModuleType, tmp_path: Path) -> None:
     one, two = str(tmp_path / "one.blend"), str(tmp_path / "two.blend")
     bpy.ops.wm.save_as_mainfile(filepath=one)
@@ -445,6 +468,7 @@ def test_what_was_made_for_a_copy_does_not_come_into_the_original(package: Modul
     assert destination.is_here
 
 
+@pytest.mark.everywhere
 def test_a_copy_that_is_saved_aside_is_another_file(package: ModuleType, tmp_path: Path) -> None:
     one, aside = str(tmp_path / "one.blend"), str(tmp_path / "aside.blend")
     bpy.ops.wm.save_as_mainfile(filepath=one)
@@ -457,6 +481,7 @@ def test_a_copy_that_is_saved_aside_is_another_file(package: ModuleType, tmp_pat
     assert destination.is_here
 
 
+@pytest.mark.everywhere
 def test_a_file_that_was_open_before_the_add_on_was_enabled_is_known(package: ModuleType, tmp_path: Path) -> None:
     module, path = given.module(package, "blender.session.destination"), str(tmp_path / "one.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
@@ -467,12 +492,13 @@ def test_a_file_that_was_open_before_the_add_on_was_enabled_is_known(package: Mo
     assert destination.is_here
 
 
+@pytest.mark.everywhere
 def test_a_saved_file_says_nothing_of_other_models(
     package: ModuleType, session: Any, disc: Path, tmp_path: Path
 ) -> None:
     """The history, its filter, and what the buttons were told: the id of a job, and the folder of the library."""
     folder = job_in(package, session, disc, state="imported")
-    assert session.history.read_on(1.0) == [] and session.history.get(folder.id)
+    assert session.history.read_on(PATIENCE_SECONDS) == [] and session.history.get(folder.id)
     bpy.context.window_manager.image_to_3d_filter = "Confidential"
     assert session.history.entries("Confidential") == ()
     bpy.ops.image_to_3d.use_settings(job=folder.id)
