@@ -344,7 +344,7 @@ def test_a_batch_that_was_made_before_becomes_assets_and_nothing_is_made_again(
     for number, name in enumerate(("cup.png", "mug.png")):
         given.disc(pictures / name, (200, 60 * number, 40))
     (pictures / "broken.png").write_bytes((pictures / "cup.png").read_bytes()[:200])
-    words = ("batch", pictures, "--output-dir", tmp_path / "out")
+    words = ("batch", pictures, "--output-dir", tmp_path / "out", "--option", "resolution=48")
     assert run(*words, library=tmp_path / "library").returncode == 1
     jobs = sorted((tmp_path / "out" / ".image_to_3d").iterdir())
 
