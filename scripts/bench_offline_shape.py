@@ -58,8 +58,8 @@ WORK = """
 import resource, sys, time
 started = time.perf_counter()
 from pathlib import Path
-from blender_image_to_3d import worker
-from blender_image_to_3d.library import JobFolder
+from blender_image_to_3d.jobs import worker
+from blender_image_to_3d.jobs.library import JobFolder
 imported = time.perf_counter()
 folder = JobFolder(Path(sys.argv[1]))
 with folder.claim() as claim:

@@ -34,8 +34,6 @@ from blender_image_to_3d.providers.contract import Context, Options, Pending, Pr
 from . import readme
 from .conftest import PACKAGE, ROOT
 
-pytestmark = pytest.mark.once
-
 README = ROOT / "README.md"
 HELP = ROOT / PACKAGE / "HELP.md"
 MOST_BYTES = 12_000

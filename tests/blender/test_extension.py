@@ -14,7 +14,7 @@ from types import ModuleType
 import bpy
 import pytest
 
-from ..conftest import ROOT
+from ..conftest import HANGS_SECONDS, ROOT
 from . import given
 from .conftest import EXTENSION
 
@@ -28,7 +28,9 @@ def disc(tmp_path: Path) -> Path:
 
 def run(*words: str | Path, library: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "IMAGE_TO_3D_LIBRARY": str(library)}
-    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(
+        [*COMMAND, *map(str, words)], capture_output=True, text=True, env=environment, timeout=HANGS_SECONDS
+    )
 
 
 @pytest.mark.everywhere

@@ -7,7 +7,7 @@ Standard input has one JSON object a line: {"number", "task"} becomes FOLDER/num
 and {"remove"} names a file in FOLDER that is not needed any more. FOLDER/NAME appears when it is ready for the first
 one. The end of the input means that the Blender that started it is gone: then FOLDER goes as well.
 
-Standard library and bpy only, until the folders of the dependencies are known; see jobs/bootstrap.py.
+Standard library and bpy only, until the folders of the dependencies are known; see bootstrap.py.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LONGEST_TASK_SECONDS = 660.0
 
 
 def _load(folder: Path, dependencies: list[str]) -> ModuleType:
-    """Load our package from where this file lies, as jobs/bootstrap.py does."""
+    """Load our package from where this file lies, as bootstrap.py does."""
     sys.path = [*dependencies, *sys.path]
     spec = importlib.util.spec_from_file_location(folder.name, folder / "__init__.py")
     if spec is None or spec.loader is None:

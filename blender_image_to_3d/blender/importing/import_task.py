@@ -53,7 +53,7 @@ def hand_over(task: Mapping[str, Any], blend: Path) -> None:
     descriptions: dict[str, str] = {}
     with contextlib.suppress(BadOption):  # it was made by a provider that this version does not know
         descriptions = provenance.descriptions_of(job)
-    with staging.scratch_scene() as (scene, view_layer):
+    with staging.staging_scene() as (scene, view_layer):
         _measure_like(task["units"], scene)
         root = import_job(
             job,

@@ -20,13 +20,13 @@ from ... import providers
 from ...errors import ImageTo3DError
 from ...host import settings, system
 from ...host.settings import Settings
+from .. import EXTENSION
 from ..form import scene_form
 from ..interface.texts import CONTEXT, draw_wrapped, tr, tr_error, tr_problem
 from ..session import current, services
 from ..session.services import Service
 from ..session.short_programs import ShortProgram
 
-_BASE_PACKAGE = (__package__ or "").partition(".blender.")[0]
 _LIBRARY_VARIABLE = "IMAGE_TO_3D_LIBRARY"
 # Without this, a path that begins with // crashes Blender 5 in preferences: it looks for the datablock of the property.
 _PATH_OPTIONS = {"SKIP_SAVE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())
@@ -66,7 +66,7 @@ _shown: _Shown | None = None
 
 def of(context: bpy.types.Context) -> ImageTo3DPreferences | None:
     """Return the preferences of this add-on; nothing, if it is not enabled in them."""
-    addon = context.preferences.addons.get(_BASE_PACKAGE)
+    addon = context.preferences.addons.get(EXTENSION)
     return addon.preferences if addon is not None else None
 
 
@@ -250,7 +250,7 @@ def _redraw() -> None:
 class ImageTo3DPreferences(bpy.types.AddonPreferences):
     """Keys, the library, and how many jobs work at once."""
 
-    bl_idname = _BASE_PACKAGE
+    bl_idname = EXTENSION
 
     library: StringProperty(
         name="Library",

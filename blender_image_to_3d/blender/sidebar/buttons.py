@@ -13,6 +13,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
 from ...host import dependencies
+from .. import EXTENSION
 from ..interface.texts import tr, tr_error, tr_problem, tr_report
 from ..session import current
 from . import readiness
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ..session.session import Session
 
 _PICTURES = "*.png;*.jpg;*.jpeg;*.webp;*.tif;*.tiff;*.bmp;*.tga;*.exr"
-_BASE_PACKAGE = __package__.partition(".blender.")[0]
 
 
 def _reported(operator: bpy.types.Operator, step: Callable[..., set[str]], *arguments: object) -> set[str]:
@@ -409,7 +409,7 @@ class IMAGE_TO_3D_OT_open_preferences(_Button, bpy.types.Operator):
     bl_label = "Preferences"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        bpy.ops.preferences.addon_show(module=_BASE_PACKAGE)
+        bpy.ops.preferences.addon_show(module=EXTENSION)
         return {"FINISHED"}
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ...conftest import HANGS_SECONDS
 from .. import given
 from ..test_extension import run
 
@@ -391,6 +392,6 @@ def test_two_processes_fill_one_library(package: ModuleType, assembly: Any, exhi
         for each in (exhibit("Cup"), exhibit("Mug"))
     ]
     for process in started:
-        process.communicate(timeout=300)
+        process.communicate(timeout=HANGS_SECONDS)
         assert process.returncode == 0
     assert {each.name for each in append(library / "assets.blend")} == {"Cup", "Mug"}
