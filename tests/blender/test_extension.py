@@ -14,7 +14,7 @@ from types import ModuleType
 import bpy
 import pytest
 
-from ..conftest import ROOT
+from ..conftest import HANGS_SECONDS, ROOT
 from . import given
 from .conftest import EXTENSION
 
@@ -28,7 +28,9 @@ def disc(tmp_path: Path) -> Path:
 
 def run(*words: str | Path, library: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "IMAGE_TO_3D_LIBRARY": str(library)}
-    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(
+        [*COMMAND, *map(str, words)], capture_output=True, text=True, env=environment, timeout=HANGS_SECONDS
+    )
 
 
 @pytest.mark.everywhere
@@ -124,7 +126,8 @@ def test_the_operator_says_what_is_wrong_and_changes_nothing(disc: Path, words: 
 @pytest.mark.everywhere
 def test_the_command_line_writes_a_blend(disc: Path, tmp_path: Path) -> None:
     output = tmp_path / "disc.blend"
-    answer = run("generate", disc, "--output", output, "--height", "1.5", "--json", library=tmp_path / "library")
+    words = ("generate", disc, "--output", output, "--height", "1.5", "--option", "resolution=48", "--json")
+    answer = run(*words, library=tmp_path / "library")
     assert answer.returncode == 0, answer.stderr
     assert json.loads([line for line in answer.stdout.splitlines() if line.startswith("{")][-1])["output"] == str(
         output
@@ -150,7 +153,8 @@ def test_a_batch_inside_blender_writes_blends(disc: Path, tmp_path: Path) -> Non
     for name in ("one.png", "two.png"):
         (pictures / name).write_bytes(disc.read_bytes())
     out = tmp_path / "out"
-    answer = run("batch", pictures, "--output-dir", out, "--format", "blend", library=tmp_path / "library")
+    words = ("batch", pictures, "--output-dir", out, "--format", "blend", "--option", "resolution=48")
+    answer = run(*words, library=tmp_path / "library")
     assert answer.returncode == 0, answer.stderr
     assert sorted(path.name for path in out.glob("*.blend")) == ["one.blend", "two.blend"]
 

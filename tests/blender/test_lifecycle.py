@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import KEY, PACKAGE, ROOT
+from ..conftest import HANGS_SECONDS, KEY, PACKAGE, ROOT
 from ..fakes.servers.meshy import MeshyServer, _Task
 from . import given
 from .own_blender import OwnBlender
@@ -269,7 +269,7 @@ def test_an_upgrade_keeps_everything_and_a_paid_job_that_runs(
             ).said
             assert seen == [[PACKAGE], "\u2022" * 12, 5, True]
             meshy.is_done.set()
-            output, _ = old_one.communicate(timeout=300)
+            output, _ = old_one.communicate(timeout=HANGS_SECONDS)
         assert old_one.returncode == 0 and "Traceback" not in output, output
         assert sorted(_states(own)) == ["imported", "ready"]
         again = own.run(
@@ -288,7 +288,7 @@ def _states(own: OwnBlender) -> list[str]:
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 300  # only ends what hangs
+    deadline = time.monotonic() + HANGS_SECONDS
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.05)

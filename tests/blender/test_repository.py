@@ -21,7 +21,7 @@ from typing import Any
 import bpy
 import pytest
 
-from ..conftest import KEY
+from ..conftest import HANGS_SECONDS, KEY
 from ..trees import Tree, committed
 from .subscriber import ANSWER, PACKAGE
 
@@ -80,7 +80,7 @@ class Subscriber:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        assert self._process.wait(300) == 0  # which only ends what hangs
+        assert self._process.wait(HANGS_SECONDS) == 0
 
 
 @pytest.fixture

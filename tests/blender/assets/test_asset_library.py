@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ...conftest import HANGS_SECONDS
 from .. import given
 from ..test_extension import run
 
@@ -344,7 +345,7 @@ def test_a_batch_that_was_made_before_becomes_assets_and_nothing_is_made_again(
     for number, name in enumerate(("cup.png", "mug.png")):
         given.disc(pictures / name, (200, 60 * number, 40))
     (pictures / "broken.png").write_bytes((pictures / "cup.png").read_bytes()[:200])
-    words = ("batch", pictures, "--output-dir", tmp_path / "out")
+    words = ("batch", pictures, "--output-dir", tmp_path / "out", "--option", "resolution=48")
     assert run(*words, library=tmp_path / "library").returncode == 1
     jobs = sorted((tmp_path / "out" / ".image_to_3d").iterdir())
 
@@ -391,6 +392,6 @@ def test_two_processes_fill_one_library(package: ModuleType, assembly: Any, exhi
         for each in (exhibit("Cup"), exhibit("Mug"))
     ]
     for process in started:
-        process.communicate(timeout=300)
+        process.communicate(timeout=HANGS_SECONDS)
         assert process.returncode == 0
     assert {each.name for each in append(library / "assets.blend")} == {"Cup", "Mug"}

@@ -15,6 +15,7 @@ import bpy
 import numpy as np
 import pytest
 
+from ...conftest import HANGS_SECONDS
 from .. import given
 
 SIDES = ("front", "back", "left", "right")
@@ -190,7 +191,7 @@ def test_several_dropped_files_are_a_job_each(
     assert {row.title: row.picture for row in current.session().rows} == {"cup": cup, "chair": chair}
     assert chosen(form) == NOTHING
     for _, each in current.session()._clicks._queue._new_jobs:
-        each.process.wait(300)  # a busy machine needs longer than a session that is closed
+        each.process.wait(HANGS_SECONDS)  # a busy machine needs longer than a session that is closed
     current.close()
 
 
@@ -252,7 +253,7 @@ def test_other_texts_are_no_picture(clipboard: Any, text: str, tmp_path: Path, m
 def test_without_an_x_server_nothing_is_pasted_and_nothing_waits(clipboard: Any) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
     command = [sys.executable, "-I", clipboard.x11_clipboard.__file__]
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=HANGS_SECONDS)
     assert (done.returncode, done.stdout) == (1, b"")
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import bpy
 import pytest
 
+from ...conftest import HANGS_SECONDS
 from .. import given
 from ..conftest import EXTENSION, PACKAGE
 from ..test_extension import disc
@@ -551,7 +552,7 @@ def in_a_new_blender(*folders: Path, **environment: str) -> list[dict[str, str]]
         [sys.executable, "-c", TRY, *map(str, folders)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=HANGS_SECONDS,
         env={**os.environ, **environment},
     )
     assert done.returncode == 0 and "Traceback" not in done.stderr + done.stdout, done.stderr
@@ -631,7 +632,7 @@ def test_a_provider_that_is_added_as_a_file_has_a_form(package: ModuleType, form
             ),
             encoding="utf-8",
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=HANGS_SECONDS)
     finally:
         added.unlink()
     assert "form: 2 2" in done.stdout, done.stderr

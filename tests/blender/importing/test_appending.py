@@ -13,6 +13,7 @@ import bpy
 import numpy as np
 import pytest
 
+from ...conftest import HANGS_SECONDS
 from .. import given
 
 pytestmark = pytest.mark.everywhere
@@ -59,7 +60,7 @@ def prepared(package: ModuleType, running: Any, tmp_path: Path) -> Callable[...,
         import_process = given.module(package, "blender.importing.import_process")
         units = import_process.units_of(bpy.context.scene)
         running.prepare(import_process.Task(folder, placement or {}, units, preview and str(preview)))
-        deadline = time.monotonic() + 300  # only ends what hangs
+        deadline = time.monotonic() + HANGS_SECONDS
         while not (done := running.step()):
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -18,10 +18,8 @@ from typing import Any
 import bpy
 import pytest
 
+from ...conftest import HANGS_SECONDS
 from .. import given
-
-PATIENCE_SECONDS = 300.0
-"""Ends what hangs; a busy machine takes its time."""
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def cup(package: ModuleType, tmp_path: Path) -> Path:
 
 
 def wait_for(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + HANGS_SECONDS
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -277,7 +275,7 @@ PARENT = """
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 11)"])
 def test_the_child_goes_when_the_blender_that_started_it_goes(package: ModuleType, tmp_path: Path, end: str) -> None:
     program = textwrap.dedent(PARENT).format(extension=package.__name__, command=command(package), end=end)
-    parent = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_SECONDS)
+    parent = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=HANGS_SECONDS)
     pid, folder = parent.stdout.split()[-2:]
 
     wait_for(lambda: not exists(int(pid)))

@@ -16,15 +16,12 @@ import bpy
 import numpy as np
 import pytest
 
-from ...conftest import KEY
+from ...conftest import HANGS_SECONDS, KEY
 from ...fakes.servers.one_min_ai import OneMinAiServer
 from .. import given
 from ..test_extension import disc
 
 __all__ = ["disc"]
-
-PATIENCE_SECONDS = 300.0
-"""Ends what hangs; a busy machine takes its time."""
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +48,7 @@ def chosen(package: ModuleType, picture: Path | bpy.types.Image, **changes: Any)
 
 def until(session: Any, condition: Callable[[], bool]) -> None:
     """Do what the timer does until `condition` holds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + HANGS_SECONDS
     while not condition():
         assert time.monotonic() < deadline, [(row.title, row.stage, row.problem) for row in session.rows]
         session.step(bpy.context)
@@ -216,7 +213,7 @@ def test_what_a_user_should_know_of_a_model_is_said_and_kept(package: ModuleType
     opaque[:40, 20:44] = True
     session.order(bpy.context, chosen(package, painted("Bust", opaque, opaque)))
     reports: list[tuple[str, str]] = []
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + HANGS_SECONDS
     while session.rows:
         assert time.monotonic() < deadline
         reports += session.step(bpy.context)
@@ -243,7 +240,7 @@ def test_nothing_runs_when_no_job_is_active(package: ModuleType, session: Any, d
     session.step(bpy.context)
     assert not session.is_active and not session._arrivals._import_process.is_warm
     for child in session._arrivals._import_process._leaving:
-        child.wait(PATIENCE_SECONDS)
+        child.wait(HANGS_SECONDS)
     session.order(bpy.context, chosen(package, disc, name="Second"))
     until(session, lambda: not session.rows)
     assert {each.name for each in bpy.context.scene.objects} == {"disc", "Second"}

@@ -16,11 +16,11 @@ from typing import Any
 import bpy
 import pytest
 
-from ...conftest import KEY
+from ...conftest import HANGS_SECONDS, KEY
 from ...fakes.servers.one_min_ai import OneMinAiServer
 from .. import given
 from ..test_extension import disc
-from .test_session import PATIENCE_SECONDS, chosen, library, session, until
+from .test_session import chosen, library, session, until
 
 __all__ = ["disc", "library", "session"]
 
@@ -38,7 +38,7 @@ def paid_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[On
 
 def hold(server: OneMinAiServer) -> None:
     """Let the service be at work until the test calls `server.over.set`."""
-    server.has_async, server.seconds = "ignored", PATIENCE_SECONDS
+    server.has_async, server.seconds = "ignored", HANGS_SECONDS
 
 
 def until_read(package: ModuleType, session: Any) -> None:
@@ -188,7 +188,7 @@ def test_a_session_that_ends_at_any_stage_buys_once(
         workers = [*session._supervisor._runner._workers.values(), *readers]
         current.close()
         later = current.session()
-        for folder, job in later.history.read_on(PATIENCE_SECONDS):
+        for folder, job in later.history.read_on(HANGS_SECONDS):
             later.adopt(folder, job)
         later.order(bpy.context, wish)
         until_read(package, later)
@@ -200,7 +200,7 @@ def test_a_session_that_ends_at_any_stage_buys_once(
         until(later, lambda: not later.rows)
         assert len([each for each in bpy.context.scene.objects if each.parent is None]) == 1
         for each in workers:
-            each.wait(PATIENCE_SECONDS)
+            each.wait(HANGS_SECONDS)
 
 
 def test_a_script_does_not_agree_to_costs_for_its_user(
@@ -228,13 +228,13 @@ def test_cancelling_while_the_picture_is_read_leaves_nothing(
     session.order(bpy.context, chosen(package, disc))
     if is_read:
         for _, each in session._clicks._queue._new_jobs:
-            each.process.wait(PATIENCE_SECONDS)
+            each.process.wait(HANGS_SECONDS)
     session.cancel(session.rows[0].key)
     assert not session.rows
     until(session, lambda: not session.is_active)
     assert not [folder for folder in session.library.folders() if folder.load().worth]
     fresh = given.module(package, "blender.session.session").Session()
-    for folder, job in fresh.history.read_on(PATIENCE_SECONDS):
+    for folder, job in fresh.history.read_on(HANGS_SECONDS):
         fresh.adopt(folder, job)
     assert not fresh.rows, "who cancelled it does not want to see it again"
 
@@ -313,7 +313,7 @@ def test_a_job_that_cannot_be_started_does_not_stop_the_others(package: ModuleTy
     session.order(bpy.context, chosen(package, disc, name="Bad"))
     session.order(bpy.context, chosen(package, disc, name="Good"))
     for _, each in session._clicks._queue._new_jobs:
-        each.process.wait(PATIENCE_SECONDS)
+        each.process.wait(HANGS_SECONDS)
     bad = next(folder for folder in session.library.folders() if folder.load().request.name == "Bad")
     (bad.path / "stop").mkdir()  # nobody can take the request to stop back
     until(session, lambda: not session.is_active)
@@ -498,7 +498,7 @@ def test_a_saved_file_says_nothing_of_other_models(
 ) -> None:
     """The history, its filter, and what the buttons were told: the id of a job, and the folder of the library."""
     folder = job_in(package, session, disc, state="imported")
-    assert session.history.read_on(PATIENCE_SECONDS) == [] and session.history.get(folder.id)
+    assert session.history.read_on(HANGS_SECONDS) == [] and session.history.get(folder.id)
     bpy.context.window_manager.image_to_3d_filter = "Confidential"
     assert session.history.entries("Confidential") == ()
     bpy.ops.image_to_3d.use_settings(job=folder.id)
