@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
+from blender_image_to_3d.offline_shape import network
 from blender_image_to_3d.offline_shape.generator import Shape
 
 from . import shapes
+
+without_network = patch.object(network, "saliency", lambda picture, tick: np.abs(picture).mean(axis=0))
+"""For tests of shapes: which mask a picture without transparency gets is nothing to them, and takes longest."""
 
 Outline = Callable[[np.random.Generator, int, int], shapes.Mask]
 Solid = Callable[[np.ndarray], np.ndarray]
