@@ -22,6 +22,8 @@ PACKAGE = "blender_image_to_3d"
 KEY = "sk-very-secret-0123456789"
 HANGS_SECONDS = 600.0
 """What takes longer hangs; no test may depend on how busy the machine is."""
+LITTLE_SECONDS = 4.0
+"""The patience with a service that is waited out. A third of it is what each answer may take on a busy machine."""
 # What Python reads when it starts.
 _OF_PYTHON = ("PYTHONPATH", "PYTHONIOENCODING")
 # Where Linux and Windows keep what is a user's own; macOS has it in the home.

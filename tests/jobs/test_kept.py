@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ..conftest import KEY, User
+from ..conftest import KEY, LITTLE_SECONDS, User
 from ..fakes.servers.loopback import Answer, Exchange
 from ..services import MODELS, SERVICES, files_with
 
@@ -93,7 +93,7 @@ def test_a_model_that_came_with_the_answer_survives_a_full_disk(user: User, cup:
     ids=str,
 )
 def test_an_odd_detail_loses_no_number(user: User, cup: Path, odd: dict[str, Any]) -> None:
-    user.have_patience(1)
+    user.have_patience(LITTLE_SECONDS)
     with SERVICES["modelslab"](user) as service:
         service.server.fail(service.buys, answers({**PROCESSING, **odd}))
         user.run("generate", cup, *service.words)

@@ -25,7 +25,7 @@ from blender_image_to_3d.models import Job, Start, View
 from blender_image_to_3d.pictures.facts import PictureFormat
 from blender_image_to_3d.providers.describe import provider_facts
 
-from ..conftest import HANGS_SECONDS, KEY, User
+from ..conftest import HANGS_SECONDS, KEY, LITTLE_SECONDS, User
 from ..fakes.servers.loopback import Answer, Exchange
 from ..jobs.test_worker import option, state, wait_for, worker_pids
 from ..services import ERRORS, SERVICES, Documented, Gate, Service, files_with
@@ -279,7 +279,7 @@ def test_a_key_that_the_service_says_back_is_not_passed_on(
     """By the worker itself, whose standard error is the log. Only what was sold is kept as it came."""
     service.fail(phase, echo, times=30)
     folder = new_job(user, service, cup)
-    start = Start(key=KEY, base_url=service.base_url, patience_seconds=1)
+    start = Start(key=KEY, base_url=service.base_url, patience_seconds=LITTLE_SECONDS)
     done = user.run("worker", folder.path, says=start.model_dump_json() + "\n")
     job = folder.load()
     assert job.problem is not None and is_a_sentence(job.problem.message), done.errors
@@ -306,7 +306,7 @@ def work(service: Service, folder: JobFolder, *, patience_seconds: float = ENOUG
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither service nor disk is waited for: nobody here cuts the power."""
-    monkeypatch.setattr(worker, "SHORTEST_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(worker, "SHORTEST_POLL_SECONDS", 0.05)
     monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
@@ -330,7 +330,7 @@ def test_every_documented_error_means_what_it_says(
     user: User, cup: Path, service: Service, provider: str, documented: Documented
 ) -> None:
     documented.script(service.server)
-    patience = 1.0 if documented.kind == "Stalled" else ENOUGH_SECONDS
+    patience = LITTLE_SECONDS if documented.kind == "Stalled" else ENOUGH_SECONDS
     job = work(service, new_job(user, service, cup), patience_seconds=patience)
     problem = job.problem
     assert problem is not None and is_a_sentence(problem.message)
@@ -395,7 +395,7 @@ def test_an_answer_that_nobody_documented_is_said_to_be_one(
     service.fail(phase, strangely(STRANGE[strange]))
     folder = new_job(user, service, cup)
     # Some have the form of an answer to a purchase; the service is then asked for something of which it knows nothing.
-    job = work(service, folder, patience_seconds=1.0 if phase == "buy" else ENOUGH_SECONDS)
+    job = work(service, folder, patience_seconds=LITTLE_SECONDS if phase == "buy" else ENOUGH_SECONDS)
     if job.state == "ready":
         assert phase == "ask" and service.purchases() == 1, "what nobody knows is taken for work in progress at most"
         return

@@ -42,13 +42,10 @@ import pytest
 
 from blender_image_to_3d import providers
 
-from ..conftest import KEY, User, draw_disc
+from ..conftest import KEY, LITTLE_SECONDS, User, draw_disc
 from ..fakes.servers import loopback
 from ..fakes.servers.loopback import Answer, Exchange, Server
 from ..services import FOR_EVER, MODELS, SERVICES, Service, files_with
-
-ENOUGH_SECONDS = 8.0
-"""The patience of who gets a model in spite of the fault."""
 
 LAB, MESH, AIML, ONE = "modelslab", "modelslab_instantmesh", "aimlapi", "one_min_ai"
 MESHY, HUNYUAN = "meshy", "hunyuan3d"
@@ -157,7 +154,7 @@ class Row:
     free: End = UNSENT
     """In place of `purchase`, where it costs nothing."""
     times: int = 1
-    patience: float = 2.0
+    patience: float = 60.0
     refusals: int = 0
     """How often a purchase is put off by an answer that is not billed."""
 
@@ -215,9 +212,9 @@ MATRIX: dict[str, Row] = {
     "reset before the request": Row(_always(loopback.reset_before), "A"),
     "reset after the request": Row(_always(done_but(loopback.reset_after)), "B"),
     "hang up": Row(_always(done_but(loopback.hang_up)), "C"),
-    "silence": Row(_always(done_but(loopback.silence)), "D", patience=4),
-    "slow headers": Row(_always(slow_headers), "A", purchase=READY, free=READY, patience=8),
-    "a byte a moment": Row(_always(done_but(loopback.one_byte_a_moment)), "B", patience=4),
+    "silence": Row(_always(done_but(loopback.silence)), "D", patience=LITTLE_SECONDS),
+    "slow headers": Row(_always(slow_headers), "A", purchase=READY, free=READY),
+    "a byte a moment": Row(_always(done_but(loopback.one_byte_a_moment)), "B", patience=LITTLE_SECONDS),
     "truncated body": Row(_always(rewritten(lambda reply: reply[:-9])), "C"),
     "wrong length": Row(
         _always(rewritten(too_short_a_length)),
@@ -227,7 +224,7 @@ MATRIX: dict[str, Row] = {
         download=SOLD,
         times=FOR_EVER,
     ),
-    "gzip bomb": _unreadable(loopback.gzip_bomb, "A", patience=4, at=AIML_SOLD),
+    "gzip bomb": _unreadable(loopback.gzip_bomb, "A", at=AIML_SOLD),
     "10 MB of JSON": _unreadable(loopback.large_json, "B", free=UNSENT),
     "10 MB of JSON for whom files come in JSON": _unreadable(loopback.large_json, "E", free=UNSENT, at=AIML_SOLD),
     "HTML with 200": _unreadable(loopback.html, "A"),
@@ -239,14 +236,12 @@ MATRIX: dict[str, Row] = {
     "redirect to file": _redirect("file:///etc/passwd", "B"),
     "redirect to a private address": _redirect("https://169.254.169.254/latest", "C"),
     "ids that stand twice": Row(
-        _always(rewritten(keys_twice)), "A", purchase=READY, free=READY, download=None, times=FOR_EVER, patience=8
+        _always(rewritten(keys_twice)), "A", purchase=READY, free=READY, download=None, times=FOR_EVER
     ),
     "429 with a hint": Row(
-        _always(loopback.status(429, retry_after="0.1")), "B", purchase=READY, free=READY, patience=8, refusals=1
+        _always(loopback.status(429, retry_after="0.1")), "B", purchase=READY, free=READY, refusals=1
     ),
-    "429 without a hint": Row(
-        _always(loopback.status(429)), "C", purchase=READY, free=READY, times=2, patience=8, refusals=2
-    ),
+    "429 without a hint": Row(_always(loopback.status(429)), "C", purchase=READY, free=READY, times=2, refusals=2),
     "429 for an hour": Row(
         _always(loopback.status(429, retry_after="3600")),
         "D",
@@ -255,7 +250,7 @@ MATRIX: dict[str, Row] = {
         download=STUCK,
         times=FOR_EVER,
     ),
-    "500s that pass": Row(_always(loopback.status(500)), "A", times=2, patience=8),
+    "500s that pass": Row(_always(loopback.status(500)), "A", times=2),
     "500s that stay": Row(
         _always(loopback.status(503)),
         "B",
@@ -263,10 +258,19 @@ MATRIX: dict[str, Row] = {
         asking=OUT_OF_REACH,
         download=STUCK,
         times=FOR_EVER,
-        patience=1,
+        patience=LITTLE_SECONDS,
     ),
-    "an empty answer, then one": Row(_empty, "empty", upload=None, download=None, patience=8, at=dict(AIML_SOLD)),
-    "processing for ever": Row(_at_work, "asks", upload=None, purchase=None, asking=ODD, download=None, times=FOR_EVER),
+    "an empty answer, then one": Row(_empty, "empty", upload=None, download=None, at=dict(AIML_SOLD)),
+    "processing for ever": Row(
+        _at_work,
+        "asks",
+        upload=None,
+        purchase=None,
+        asking=ODD,
+        download=None,
+        times=FOR_EVER,
+        patience=LITTLE_SECONDS,
+    ),
     "a link that expired, then a fresh one": Row(
         lambda service: Expired(),
         "files",
@@ -275,7 +279,6 @@ MATRIX: dict[str, Row] = {
         asking=None,
         at={(DOWNLOAD, AIML): SOLD},
         times=FOR_EVER,
-        patience=8,
     ),
     "a link to a closed port": Row(
         lambda service: loopback.redirect(f"http://127.0.0.1:{loopback.refused_port()}/"),
@@ -285,7 +288,7 @@ MATRIX: dict[str, Row] = {
         asking=None,
         download=STUCK,
         times=FOR_EVER,
-        patience=1,
+        patience=LITTLE_SECONDS,
     ),
     "a link to an unknown name": Row(
         _always(loopback.redirect("https://no-such-host.invalid/model.glb")),
@@ -295,7 +298,7 @@ MATRIX: dict[str, Row] = {
         asking=None,
         download=STUCK,
         times=FOR_EVER,
-        patience=1,
+        patience=LITTLE_SECONDS,
     ),
 }
 PLANS |= {
@@ -436,14 +439,13 @@ def check_nothing_is_lost(user: User, service: Service, job: dict[str, Any]) -> 
 @pytest.mark.parametrize(("fault", "phase", "name"), list(cells()))
 def test_a_fault(user: User, cup: Path, fault: str, phase: str, name: str) -> None:
     row = MATRIX[fault]
-    end = row.end(phase, name)
-    with running(user, name, max(row.patience, ENOUGH_SECONDS) if end == READY else row.patience) as service:
+    with running(user, name, row.patience) as service:
         path = {UPLOAD: service.uploads, PURCHASE: service.buys, ASKING: service.asks, DOWNLOAD: "/"}[phase]
         assert path is not None, "this service has no such phase"
         (service.results if phase == DOWNLOAD else service.server).fail(path, row.answer(service), row.times)
         answer = user.run("generate", cup, *service.words)
         check_words(answer.output + answer.errors)
-        job = check_end(user, answer.status, end)
+        job = check_end(user, answer.status, row.end(phase, name))
         assert service.purchases() <= 1
         assert service.posts <= 1 + (row.refusals if phase == PURCHASE else 0)
         check_nothing_is_lost(user, service, job)
@@ -497,7 +499,7 @@ def test_a_service_that_is_not_there(user: User, cup: Path, name: str, certifica
     """Connection refused, unknown name, a certificate of nobody's, and one of another host, one after the other."""
     variable = f"IMAGE_TO_3D_{name.upper()}_URL"
     with (
-        running(user, name, 0.5) as service,
+        running(user, name, LITTLE_SECONDS / 2) as service,
         _encrypted(certificates["nobody's"]) as stranger,
         _encrypted(certificates["another's"]) as other,
     ):
@@ -525,7 +527,7 @@ def test_a_service_that_is_not_there(user: User, cup: Path, name: str, certifica
 
 @pytest.mark.parametrize("name", [LAB, ONE, AIML])
 def test_a_result_behind_a_wrong_certificate(user: User, cup: Path, name: str, certificates: dict[str, Path]) -> None:
-    with running(user, name, 2) as service, _encrypted(certificates["nobody's"]) as stranger:
+    with running(user, name, LITTLE_SECONDS) as service, _encrypted(certificates["nobody's"]) as stranger:
         service.results.fail("/", loopback.redirect(f"{stranger.url}/model.glb"), FOR_EVER)
         answer = user.run("generate", cup, *service.words)
         job = check_end(user, answer.status, STUCK)
@@ -545,7 +547,7 @@ def test_two_jobs_with_the_same_id(user: User, cup: Path, tmp_path: Path, name: 
         said.append(usual_reply(exchange))
         exchange.write(said[0])
 
-    with running(user, name, 8) as service:
+    with running(user, name, 60) as service:
         service.fail("buy", repeat_yourself, 2)
         ball = draw_disc(tmp_path / "ball.png", (20, 90, 200))
         for picture in (cup, ball):
@@ -568,7 +570,7 @@ def test_a_service_whose_clock_is_wrong(user: User, cup: Path, name: str, days: 
         dates = {"date": formatdate(now, usegmt=True), "retry_after": formatdate(now + 1, usegmt=True)}
         loopback.status(429, **dates)(exchange)
 
-    with running(user, name, 8) as service:
+    with running(user, name, 60) as service:
         service.fail("buy", busy)
         answer = user.run("generate", cup, *service.words)
         job = check_end(user, answer.status, READY)
@@ -578,7 +580,7 @@ def test_a_service_whose_clock_is_wrong(user: User, cup: Path, name: str, days: 
 
 @pytest.mark.parametrize(("name", "year"), [(LAB, "1970"), (LAB, "2200"), (AIML, "1970"), (ONE, "2200")])
 def test_a_job_from_another_time_is_resumed(user: User, cup: Path, name: str, year: str) -> None:
-    with running(user, name, 1) as service:
+    with running(user, name, LITTLE_SECONDS) as service:
         service.results.fail("/", loopback.status(500), FOR_EVER)
         answer = user.run("generate", cup, *service.words)
         job = check_end(user, answer.status, STUCK)

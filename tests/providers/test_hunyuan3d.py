@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trimesh
 
-from ..conftest import HANGS_SECONDS, User
+from ..conftest import HANGS_SECONDS, LITTLE_SECONDS, User
 from ..fakes.servers import loopback
 from ..fakes.servers.hunyuan3d import TRAFFIC, Hunyuan3DServer
 from ..fakes.servers.loopback import Answer
@@ -38,7 +38,7 @@ def newer(user: User) -> Iterator[Hunyuan3DServer]:
 
 
 def _started(user: User, version: str) -> Iterator[Hunyuan3DServer]:
-    user.have_patience(10)
+    user.have_patience()
     with Hunyuan3DServer(version, MODELS) as server:
         user.environment["IMAGE_TO_3D_HUNYUAN3D_URL"] = server.url
         yield server
@@ -150,7 +150,7 @@ def test_a_job_that_dies_on_the_server_stalls_here_and_can_be_sent_again(
     user: User, cup: Path, older: Hunyuan3DServer, texture: bool
 ) -> None:
     """`processing` for ever."""
-    user.have_patience(1)
+    user.have_patience(LITTLE_SECONDS)
     older.fails = True
     answer = user.run("generate", cup, *HUNYUAN, *option(texture=texture))
     assert answer.status == 1 and "nothing new" in answer.errors and "Working" in answer.errors
@@ -165,7 +165,7 @@ def test_a_job_that_dies_on_the_server_stalls_here_and_can_be_sent_again(
 
 
 def test_painting_that_never_ends_stalls_and_can_be_resumed(user: User, cup: Path, newer: Hunyuan3DServer) -> None:
-    user.have_patience(1)
+    user.have_patience(LITTLE_SECONDS)
     newer.fail("/status", loopback.status(200, body={"status": "texturing"}), times=50)
     answer = user.run("generate", cup, *HUNYUAN, *option(texture=True))
     assert answer.status == 1 and "Painting the model" in answer.errors and state(user) == "failed"
@@ -218,7 +218,7 @@ def test_a_fault_while_sending(
     user: User, cup: Path, older: Hunyuan3DServer, fault: Answer, final: str, status: int
 ) -> None:
     """It costs nothing, so the next command sends it again; but no command sends it twice by itself."""
-    user.have_patience(8 if final == "ready" else 1)
+    user.have_patience(60 if final == "ready" else LITTLE_SECONDS)
     older.fail("/send", fault)
     answer = user.run("generate", cup, *HUNYUAN)
     assert (answer.status, state(user)) == (status, final), answer.errors
@@ -262,7 +262,7 @@ def test_a_fault_while_asking(
     user: User, cup: Path, older: Hunyuan3DServer, fault: Answer, times: int, final: str, status: int
 ) -> None:
     """Asking is repeated, or the next command does it: nothing is sent again."""
-    user.have_patience(1 if final == "failed" else 8)
+    user.have_patience(LITTLE_SECONDS if final == "failed" else 60)
     older.fail("/status", fault, times=times)
     answer = user.run("generate", cup, *HUNYUAN)
     assert (answer.status, state(user)) == (status, final), answer.errors
@@ -297,7 +297,7 @@ def _large_glb() -> bytes:
 
 @pytest.mark.parametrize("path", ["/generate", "/send", "/status"])
 def test_cancelling_is_quick_in_every_phase(user: User, cup: Path, newer: Hunyuan3DServer, path: str) -> None:
-    user.have_patience(60)
+    user.have_patience()
     newer.fail(path, loopback.silence)
     command = user.start("generate", cup, *HUNYUAN, *option(texture=path != "/generate"))
     wait_for(lambda: newer.count("GET" if path == "/status" else "POST", path))

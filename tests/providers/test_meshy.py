@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ..conftest import HANGS_SECONDS, KEY, User, draw_disc
+from ..conftest import HANGS_SECONDS, KEY, LITTLE_SECONDS, User, draw_disc
 from ..fakes.servers import loopback
 from ..fakes.servers.meshy import MeshyServer
 from ..jobs.test_worker import option, state, wait_for, worker_pids
@@ -227,7 +227,7 @@ def test_a_link_that_has_expired_since_is_asked_for_by_resume(user: User, cup: P
 
 
 def test_a_task_that_is_gone_is_said(user: User, cup: Path, shop: MeshyServer) -> None:
-    user.have_patience(1)
+    user.have_patience(LITTLE_SECONDS)
     shop.ends_as = "IN_PROGRESS"
     assert "nothing new" in user.run("generate", cup, *MESHY).errors
     shop.tasks.clear()

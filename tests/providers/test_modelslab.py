@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from ..conftest import KEY, ROOT, User, draw_disc
+from ..conftest import KEY, LITTLE_SECONDS, ROOT, User, draw_disc
 from ..fakes.servers import loopback
 from ..fakes.servers.loopback import Exchange
 from ..fakes.servers.modelslab import (
@@ -219,7 +219,7 @@ def test_a_failure_of_the_work_is_said_in_its_words(user: User, cup: Path, lab: 
 
 
 def test_work_that_never_ends_can_be_asked_for_later(user: User, cup: Path, lab: ModelsLabServer) -> None:
-    user.have_patience(1)
+    user.have_patience(LITTLE_SECONDS)
     lab.ends_as = "never"
     answer = user.run("generate", cup, *V6)
     assert answer.status == 1 and "nothing new" in answer.errors

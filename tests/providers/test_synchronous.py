@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import HANGS_SECONDS, KEY, User
+from ..conftest import HANGS_SECONDS, KEY, LITTLE_SECONDS, User
 from ..fakes.servers import loopback
 from ..fakes.servers.loopback import Exchange, Server
 from ..jobs.test_worker import state, wait_for, worker_pids
@@ -109,7 +109,7 @@ def test_a_crash_in_the_purchase_leaves_it_unknown(user: User, cup: Path, shop: 
 def test_a_purchase_that_goes_wrong(
     user: User, cup: Path, shop: Server, fault: loopback.Answer, final: str, charged: str, status: int
 ) -> None:
-    user.have_patience(1)
+    user.have_patience(LITTLE_SECONDS)
     shop.fail("/v1/make", fault)
     answer = user.run("generate", cup, *LINK)
     (job,) = user.jobs()
@@ -127,7 +127,7 @@ def test_a_purchase_that_goes_wrong(
 def test_a_result_that_cannot_be_fetched_is_not_bought_again(
     user: User, cup: Path, shop: Server, files: Server, fault: loopback.Answer
 ) -> None:
-    user.have_patience(1)
+    user.have_patience(LITTLE_SECONDS)
     files.fail("/model", fault, times=20)
     assert user.run("generate", cup, *LINK).status in {1, 4}
     (job,) = user.jobs()
