@@ -249,3 +249,12 @@ def test_what_is_used_of_pydantic_is_imported_at_once() -> None:
     names = {path: {name for name, _ in imports(path) if name.startswith("pydantic.")} for path in FILES}
     at_once = names.pop(ROOT / PACKAGE / "host" / "dependencies.py")
     assert set().union(*names.values()) <= at_once
+
+
+def test_blender_calls_it_by_its_repository_whatever_that_is_called(tmp_path: Path) -> None:
+    (tmp_path / "bl_ext" / "blender").mkdir(parents=True)
+    (tmp_path / "bl_ext" / "blender" / PACKAGE).symlink_to(ROOT / PACKAGE)
+    name = f"bl_ext.blender.{PACKAGE}"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from {name} import blender; print(blender.EXTENSION)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == name
