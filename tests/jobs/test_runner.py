@@ -217,7 +217,7 @@ def test_a_program_that_is_started_gets_its_line_and_ours_does_not_wait(tmp_path
 
 
 def test_a_program_that_dies_before_it_reads_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "program", lambda *arguments: [sys.executable, "-c", "import os; os.close(0)"])
+    monkeypatch.setattr(programs, "program", lambda *arguments: [sys.executable, "-c", "import os; os.close(0)"])
     with (tmp_path / "log").open("ab") as log:
         program = programs.spawn_program([], b"x" * 40_000, log)
     assert program.wait(HANGS_SECONDS) == 0 and isinstance(program, subprocess.Popen)
