@@ -14,7 +14,7 @@ import pytest
 
 from blender_image_to_3d.errors import JobBusy, StorageError
 from blender_image_to_3d.host import programs
-from blender_image_to_3d.jobs import runner, unattended
+from blender_image_to_3d.jobs import unattended
 from blender_image_to_3d.jobs.library import JobFolder, Library
 from blender_image_to_3d.jobs.request import draft
 from blender_image_to_3d.jobs.runner import News, Runner

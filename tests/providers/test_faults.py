@@ -596,4 +596,5 @@ def test_nothing_else_reads_a_clock_of_the_day() -> None:
     modules += [*package.glob("http/*.py"), *package.glob("providers/*.py")]
     readers = re.compile(r"time\.time\(|datetime\.(now|utcnow)|\bnow\(\)")
     found = {path.name: len(readers.findall(path.read_text())) for path in modules}
-    assert {name: count for name, count in found.items() if count} == {"patience.py": 1}
+    # In the library: the name of a job, and the age of a draft that nobody finishes.
+    assert {name: count for name, count in found.items() if count} == {"patience.py": 1, "library.py": 2}
