@@ -23,7 +23,8 @@ from ..services import files_with
 OTHER = "sk-another-one-9876543210"
 MESHY = providers.info("meshy")
 STORE = (
-    f"import sys; from {PACKAGE} import keys, providers\nkeys.store(providers.info('paid_service'), sys.stdin.read())\n"
+    f"import sys; from {PACKAGE} import providers; from {PACKAGE}.host import keys\n"
+    "keys.store(providers.info('paid_service'), sys.stdin.read())\n"
 )
 
 

@@ -28,7 +28,7 @@ from blender_image_to_3d.providers.describe import provider_facts
 from ..conftest import HANGS_SECONDS, KEY, LITTLE_SECONDS, User
 from ..fakes.servers.loopback import Answer, Exchange
 from ..jobs.test_worker import option, state, wait_for, worker_pids
-from ..services import ERRORS, SERVICES, Documented, Gate, Service, files_with
+from ..services import ERRORS, FOR_EVER, SERVICES, Documented, Gate, Service, files_with
 
 ALL = providers.ids()
 ONLINE = [name for name in ALL if providers.info(name).base_url]
@@ -277,7 +277,7 @@ def test_a_key_that_the_service_says_back_is_not_passed_on(
     user: User, cup: Path, service: Service, provider: str, phase: str, echo: Answer
 ) -> None:
     """By the worker itself, whose standard error is the log. Only what was sold is kept as it came."""
-    service.fail(phase, echo, times=30)
+    service.fail(phase, echo, times=FOR_EVER)
     folder = new_job(user, service, cup)
     start = Start(key=KEY, base_url=service.base_url, patience_seconds=LITTLE_SECONDS)
     done = user.run("worker", folder.path, says=start.model_dump_json() + "\n")
