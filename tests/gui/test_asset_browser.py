@@ -95,6 +95,7 @@ def _drag(window: Window, start: tuple[int, int], end: tuple[int, int]) -> None:
     window.screen.does(*lines, f"mousemove {to_x + 2} {to_y}", "sleep 1", "mouseup 1", "sleep 0.2")
 
 
+@pytest.mark.everywhere
 def test_assets_are_shown_in_their_catalogue_and_dragged_into_the_viewport(
     open_window: OpenWindow, library: Path
 ) -> None:

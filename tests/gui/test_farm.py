@@ -23,9 +23,7 @@ from ..conftest import KEY, draw_disc
 from ..fakes.servers.loopback import Exchange
 from ..flamenco import Manager, Task
 from ..services import SERVICES, Service
-from .machine import Machine
-
-pytestmark = pytest.mark.once
+from .machine import LONGEST_SECONDS, Machine
 
 _LEASE_SECONDS = "5"
 
@@ -71,7 +69,7 @@ class Farm:
     def lose(self, task: Task, *, after: Any) -> None:
         """Have alpha begin a task, and lose its power after something has happened."""
         with self.alpha.start(*task.words, environment=self.environment) as process:
-            self.alpha.wait_until(lambda: after() or process.poll() is not None, 120)
+            self.alpha.wait_until(lambda: after() or process.poll() is not None)
             assert process.poll() is None, "the task was too quick to be stopped"
             self.alpha.crash()
 
@@ -123,7 +121,7 @@ def test_a_machine_that_dies_costs_nothing(farm: Farm, lab: Service) -> None:
     def look(exchange: Exchange) -> None:
         if lab.phase(exchange) == "ask" and lab.purchases() >= 5:
             kept_waiting.append(exchange.path)
-            power_is_gone.wait(60)
+            power_is_gone.wait(LONGEST_SECONDS)
 
     lab.watch(look)
     # Whoever asks for a model has written down that it is bought; when all four do, nobody is buying one.
