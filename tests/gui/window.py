@@ -461,7 +461,7 @@ class Window:
         for box in self._pages(*_SIDEBAR):
             for place in self._headers(box, panel):
                 before = self.panels().keys()
-                self.click_at(*place)
+                self._click_header(place)
                 now = self.panels().keys()
                 if (panel in now) is not was_open:
                     self._known.clear()
@@ -469,8 +469,7 @@ class Window:
                 for _ in range(_MOST_CLICKS):  # it was another one's header
                     if now == before:
                         break
-                    time.sleep(_DOUBLE_CLICK_SECONDS)
-                    self.click_at(*place)
+                    self._click_header(place)
                     now = self.panels().keys()
         raise self._failure(f"The header of {panel} cannot be seen")
 
@@ -489,6 +488,11 @@ class Window:
         ]
         rows = [thing.middle for thing in first if self.hovered(*thing.middle) is None]
         return [rows[alike.index(panel)]] if len(rows) == len(alike) else rows
+
+    def _click_header(self, place: Place) -> None:
+        time.sleep(_DOUBLE_CLICK_SECONDS)  # sooner it would be a double click
+        self.click_at(*place)
+        self.rest(0.5)
 
     # Buttons.
 
@@ -557,11 +561,14 @@ class Window:
         where: Where = region, area, window
         box = self._box(*where)
         yield box
-        self._scroll(where, box.middle, -100)
-        for _ in range(_MOST_PAGES):
-            yield box
-            if not self._scroll(where, box.middle, 8):
-                return
+        # Again and again, as a picture that arrives meanwhile moves what is below it.
+        for seconds in range(_MOST_CLICKS):
+            self.rest(seconds)
+            self._scroll(where, box.middle, -100)
+            for _ in range(_MOST_PAGES):
+                yield box
+                if not self._scroll(where, box.middle, 8):
+                    break
 
     def _box(self, region: str, area: str, window: int) -> Box:
         return self.sidebar() if (region, area, window) == _SIDEBAR else self.box_of(region, area, window)
