@@ -15,6 +15,7 @@ Each room stands on those above it and imports none below; the docstring of its 
     jobs/          job folders: who works on one, what may be sent, what became of it; the worker that does it
     batch/         many pictures, or one machine's share of them, and what is made of all their models
     cli/           the same words in a shell and in Blender
+    bootstrap      starts the command line in a Python of its own
     blender/       the only room that imports bpy
 
 The way of a picture: `jobs.request` checks what a user says, `jobs.orders` makes a job of it, so that nothing is bought

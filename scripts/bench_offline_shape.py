@@ -58,8 +58,8 @@ WORK = """
 import resource, sys, time
 started = time.perf_counter()
 from pathlib import Path
-from blender_image_to_3d import worker
-from blender_image_to_3d.library import JobFolder
+from blender_image_to_3d.jobs import worker
+from blender_image_to_3d.jobs.library import JobFolder
 imported = time.perf_counter()
 folder = JobFolder(Path(sys.argv[1]))
 with folder.claim() as claim:
@@ -128,7 +128,7 @@ def draw(folder: Path) -> dict[str, list[str | Path]]:
 
 
 def worker(python: Path, words: Sequence[str | Path], what: str, target: float) -> str:
-    """Measure a worker process, print it, and return what goes into the README."""
+    """Measure a worker process, print it, and return what goes into offline_shape/README.md."""
     with tempfile.TemporaryDirectory() as name:
         environment = {**os.environ, "IMAGE_TO_3D_LIBRARY": name}
         run([python, "-m", "blender_image_to_3d", "generate", *words, "--output", Path(name, "x.glb")], environment)
@@ -148,7 +148,7 @@ def worker(python: Path, words: Sequence[str | Path], what: str, target: float) 
 
 
 def costs(folder: Path) -> list[tuple[str, str]]:
-    """Measure, and return rows for the README."""
+    """Measure, and return rows for offline_shape/README.md."""
     inputs = draw(folder)
     targets = {
         "1024x1024 cut-out": ("cutout", 0.6),
@@ -286,7 +286,7 @@ def main() -> None:
         table = costs(Path(name))
     lines = accuracy(photographed(any_blender()))
     subprocess.run([sys.executable, MASKS], cwd=ROOT, check=True)
-    print("\nFor the README; intersection over union of the volumes, and Chamfer distance:\n")
+    print("\nFor offline_shape/README.md; intersection over union of the volumes, and Chamfer distance:\n")
     print("\n".join([*lines, "", "| on 2 cores | |", "|---|---|", *(f"| {what} | {cost} |" for what, cost in table)]))
 
 

@@ -114,7 +114,7 @@ def watch_timer() -> None:
     watch("step", session, "step")
     watch("what changed on disk", ours("jobs.runner").Runner, "step")
     watch("starting a process", ours("host.system"), "spawn")
-    watch("what is drawn", session, "_redraw")
+    watch("what is drawn", ours("blender.session.list_redraw").ListRedraw, "step")
 
 
 def make_models(folder: str, names: list[str], provider: str) -> None:
@@ -127,7 +127,7 @@ def make_models(folder: str, names: list[str], provider: str) -> None:
 def states() -> list[str]:
     """Return where each job stands."""
     return [
-        row.job.state.value if row.job else row.stage.name for row in ours("blender.session.modal_timer").current().rows
+        row.job.state.value if row.job else row.stage.name for row in ours("blender.session.current").session().rows
     ]
 
 
@@ -135,7 +135,7 @@ def states() -> list[str]:
 
 
 def watch_imports() -> None:
-    watch("place", ours("blender.session.arriving"), "place")
+    watch("place", ours("blender.session.arrivals"), "place")
     watch("append", ours("blender.importing.appending"), "append")
     bpy.types.SpaceView3D.draw_handler_add(lambda: frames.append(time.perf_counter()), (), "WINDOW", "POST_PIXEL")
 
@@ -146,7 +146,7 @@ def bring(job: str) -> None:
     frames.clear()
     ends.clear()
     ends["asked"] = time.perf_counter()
-    ours("blender.session.modal_timer").current().bring(bpy.context, job)
+    ours("blender.session.current").session().bring(bpy.context, job)
 
 
 def import_as_blender_does(path: str) -> None:
@@ -194,15 +194,15 @@ def empty() -> None:
 
 def watch_start() -> None:
     """Measure what happens by itself once the window is there. Only before its first event."""
-    registration, shifts = ours("blender.registration"), ours("blender.session.modal_timer")
-    watch("read", shifts, "_read_on")
+    registration, current = ours("blender.registration"), ours("blender.session.current")
+    watch("read", current, "_read_on")
     bpy.app.timers.unregister(registration._open)
     bpy.app.timers.register(timed("open", registration._open), persistent=True)
 
 
 def open_panels() -> None:
     """Let all panels be open at first. Only before the sidebar is."""
-    classes = [each for name in ("form_panels", "job_panels") for each in ours(f"blender.{name}").CLASSES]
+    classes = [each for name in ("form_panels", "job_panels") for each in ours(f"blender.sidebar.{name}").CLASSES]
     panels = [each for each in classes if issubclass(each, bpy.types.Panel) and "_PT_presets" not in each.__name__]
     for each in reversed(panels):
         bpy.utils.unregister_class(each)
@@ -229,14 +229,14 @@ def redraw_sidebar(times: int) -> None:
 
 
 def read_library_again() -> None:
-    shifts, shelf = ours("blender.session.modal_timer"), ours("blender.session.history")
-    session = shifts.current()
-    session.shelf = shelf.Shelf(session.library)
-    shifts.read_library()
+    current, history = ours("blender.session.current"), ours("blender.session.history")
+    session = current.session()
+    session.history = history.History(session.library)
+    current.read_library()
 
 
 def library_is_read() -> bool:
-    return bool(ours("blender.session.modal_timer").current().shelf.is_read)
+    return bool(ours("blender.session.current").session().history.is_read)
 
 
 # What is there when nothing goes on.
@@ -287,10 +287,10 @@ def click() -> dict[str, float]:
 
 
 def cancel_all() -> None:
-    session = ours("blender.session.modal_timer").current()
+    session = ours("blender.session.current").session()
     for row in [each for each in session.rows if each.is_active]:
         session.cancel(row.key)
 
 
 def is_active() -> bool:
-    return bool(ours("blender.session.modal_timer").current().is_active)
+    return bool(ours("blender.session.current").session().is_active)

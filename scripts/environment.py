@@ -119,10 +119,14 @@ class Blender:
         return {**os.environ, "BLENDER_USER_RESOURCES": str(self.resources)}
 
 
+def bpy_environment(version: str) -> Path:
+    """Return the Python of the bpy module of this version; whether it starts is another question."""
+    return virtual_environment(f"bpy-{version}", BPY_PYTHONS[version], [f"bpy=={version}", *requirements("blender")])
+
+
 def bpy_module(version: str) -> Blender:
     """Return the bpy module of this version, with pytest beside it."""
-    needs = [f"bpy=={version}", *requirements("blender")]
-    python = virtual_environment(f"bpy-{version}", BPY_PYTHONS[version], needs)
+    python = bpy_environment(version)
     _ensure_libraries(python)
     return Blender(version, python, is_module=True)
 

@@ -11,25 +11,28 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+
+from .forked import Command
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "blender_image_to_3d"
 KEY = "sk-very-secret-0123456789"
+HANGS_SECONDS = 600.0
+"""What takes longer hangs; no test may depend on how busy the machine is."""
+# What Python reads when it starts.
+_OF_PYTHON = ("PYTHONPATH", "PYTHONIOENCODING")
 # Where Linux and Windows keep what is a user's own; macOS has it in the home.
 _DATA_FOLDERS = ("XDG_DATA_HOME", "LOCALAPPDATA")
 
+LONGEST = ("test_contributing.py", "test_killed.py", "test_leases.py", "test_network.py", "test_hull.py")
+"""They come first, so that nothing long is left when the other processes have nothing more to do."""
 
-@pytest.hookimpl(tryfirst=True)
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The contract is the same for all services: one of them, and what needs none, is enough in each Python."""
-    for item in items:
-        if item.path.name == "test_contract.py" and isinstance(item, pytest.Function):
-            parameters = item.callspec.params if hasattr(item, "callspec") else {}
-            if parameters.get("provider", "modelslab") not in {"modelslab", "offline_shape"}:
-                item.add_marker("once")
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +81,8 @@ class User:
     staged: Path
     home: Path
     environment: dict[str, str] = field(default_factory=dict)
+    starts_anew: bool = False
+    """Every command and every worker is a Python that starts from nothing (see forked.py)."""
 
     def __post_init__(self) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("IMAGE_TO_3D_")}
@@ -112,21 +117,32 @@ class User:
     def command(self, *words: str | Path) -> list[str]:
         return [sys.executable, "-m", PACKAGE, *map(str, words)]
 
-    def run(self, *words: str | Path) -> Answer:
-        done = subprocess.run(
-            self.command(*words), cwd=self.staged, env=self.environment, capture_output=True, text=True, timeout=120
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
+    def run(self, *words: str | Path, says: str = "") -> Answer:
+        """says: on the standard input."""
+        with self.start(*words, stdin=subprocess.PIPE) as command:
+            output, errors = command.communicate(says, timeout=HANGS_SECONDS)
+            return Answer(command.returncode, output, errors)
 
-    def start(self, *words: str | Path) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(*words),
-            cwd=self.staged,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *words: str | Path, stdin: int | None = None) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        how: dict[str, Any] = {"cwd": self.staged, "env": self.environment, "text": True}
+        how |= {"stdin": stdin, "stdout": pipe, "stderr": pipe}
+        if self.starts_anew or any(self.environment.get(each) != os.environ.get(each) for each in _OF_PYTHON):
+            return subprocess.Popen(self.command(*words), **how)
+        return Command([*map(str, words)], **how)
+
+    def have_patience(self, seconds: float = 60.0) -> None:
+        """Wait so long for a service that says nothing new."""
+        self.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = str(seconds)
+
+    def hold(self, what: Literal["answer", "result"]) -> None:
+        """Let the paid service keep its answer to the purchase, or its result, until it is told otherwise."""
+        self.till.mkdir(exist_ok=True)
+        (self.till / f"hold {what}").touch()
+
+    def let_go(self) -> None:
+        for held in self.till.glob("hold *"):
+            held.unlink()
 
     def jobs(self) -> list[dict[str, Any]]:
         """The job.json files of the library, the oldest first."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import trimesh
 
-from .conftest import KEY, User
+from .conftest import HANGS_SECONDS, KEY, User
 from .fakes.servers import loopback
 from .fakes.servers.aimlapi import AimlApiServer
 from .fakes.servers.hunyuan3d import TRAFFIC, Hunyuan3DServer
@@ -133,10 +133,10 @@ class Gate:
     def _look(self, exchange: Exchange) -> None:
         if self._service.phase(exchange) == self._phase and not self._has_come.is_set():
             self._has_come.set()
-            self._is_open.wait(60)
+            self._is_open.wait(HANGS_SECONDS)
 
     def wait(self) -> None:
-        assert self._has_come.wait(30), f"no request of the phase {self._phase} came"
+        assert self._has_come.wait(HANGS_SECONDS), f"no request of the phase {self._phase} came"
 
     def let_through(self) -> None:
         self._is_open.set()
@@ -289,6 +289,9 @@ SERVICES: dict[str, Callable[[User], contextlib.AbstractContextManager[Service]]
     "meshy": _meshy,
     "hunyuan3d": _hunyuan3d,
 }
+
+FOR_EVER = 1_000_000
+"""More often than anybody asks."""
 
 
 # Errors that the services document.

@@ -35,7 +35,7 @@ LAYERS = (
     {"jobs"},
     {"batch"},
     {"cli"},
-    {"blender", "__main__"},
+    {"blender", "bootstrap", "__main__"},
 )
 MOST_ROOMS = 16
 """In one list: more are not seen at a glance."""
@@ -218,6 +218,7 @@ def test_the_generator_and_the_mesh_formats_import_nothing_of_ours_and_no_pydant
         assert "pydantic" not in {name.split(".")[0] for name, _ in imports(path)}, path
 
 
+@pytest.mark.everywhere
 def test_the_command_line_does_not_wait_for_numpy_or_requests() -> None:
     code = (
         f"import sys; from {PACKAGE} import providers; from {PACKAGE}.batch import batch\n"
@@ -228,12 +229,14 @@ def test_the_command_line_does_not_wait_for_numpy_or_requests() -> None:
     assert "pydantic" in loaded.split() and not {"requests", "numpy", "PIL"} & set(loaded.split())
 
 
+@pytest.mark.everywhere
 def test_importing_the_package_imports_nothing_that_is_slow() -> None:
     code = f"import sys; import {PACKAGE}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not {"pydantic", "requests", "numpy", "argparse", "bpy"} & set(loaded.split())
 
 
+@pytest.mark.everywhere
 def test_only_a_worker_that_talks_to_a_service_imports_requests() -> None:
     code = f"import sys; from {PACKAGE}.jobs import completion; from {PACKAGE}.cli import main\n"
     code += f"from {PACKAGE} import providers; providers.get('hunyuan3d'); print(*sys.modules)"

@@ -18,8 +18,6 @@ import pytest
 from .conftest import KEY, PACKAGE, ROOT, User
 from .services import MODELS
 
-pytestmark = pytest.mark.once
-
 GUIDE = ROOT / "CONTRIBUTING.md"
 PROVIDER = f"{PACKAGE}/providers/example_3d.py"
 FAKE = "tests/fakes/servers/example_3d.py"

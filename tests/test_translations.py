@@ -12,8 +12,6 @@ from blender_image_to_3d.blender.translations import po
 
 from . import translatable
 
-pytestmark = pytest.mark.once
-
 LANGUAGES = ("de", "es", "fr", "ja", "zh_HANS")
 STOPS = (".", "。")
 PRODUCTS = {"Image to 3D", "Image to 3D (.png/.jpg/.webp)"}

@@ -16,7 +16,7 @@ from ..host import system
 from ..jobs import output
 from . import foreign
 from .importing import naming
-from .importing.staging import scratch_scene, shown
+from .importing.staging import shown, staging_scene
 
 _BLEND = ".blend"
 _PROBE_BYTES = 2**16
@@ -79,7 +79,7 @@ def save(objects: Sequence[bpy.types.Object], path: Path) -> None:
 
 def _write(objects: Iterable[bpy.types.Object], draft: Path) -> None:
     family = {each: None for top in objects for each in (top, *top.children_recursive)}
-    with scratch_scene() as (scene, view_layer):
+    with staging_scene() as (scene, view_layer):
         for each in family:
             scene.collection.objects.link(each)
         try:

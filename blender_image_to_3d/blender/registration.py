@@ -11,7 +11,7 @@ import bpy
 from . import operators, translations
 from .form import picture_choice, previews, scene_form
 from .preferences import preferences
-from .session import destination, modal_timer
+from .session import current, destination, modal_timer
 from .sidebar import buttons, form_panels, job_panels
 
 _MODULES = (operators, preferences, modal_timer, picture_choice, form_panels, buttons, job_panels)
@@ -35,7 +35,7 @@ def unregister() -> None:
     global _command
     if bpy.app.timers.is_registered(_open):
         bpy.app.timers.unregister(_open)
-    modal_timer.close()
+    current.close()
     if _command is not None:
         bpy.utils.unregister_cli_command(_command)
         _command = None
@@ -59,4 +59,4 @@ def run_command(arguments: list[str]) -> int:
 def _open() -> None:
     """Make the forms, and look what is in the library."""
     if scene_form.ensure() is None:
-        modal_timer.read_library()
+        current.read_library()

@@ -22,7 +22,7 @@ from . import export
 from .form import images
 from .importing import asset_data, provenance
 from .importing.import_model import import_job
-from .importing.staging import scratch_scene
+from .importing.staging import staging_scene
 
 
 def generate(
@@ -100,7 +100,7 @@ class Exporter:
             BadResult: Blender cannot read the result.
             StorageError: the file cannot be written.
         """
-        with scratch_scene() as (scene, view_layer):
+        with staging_scene() as (scene, view_layer):
             files = folder.result_files(job)
             import_job(job, files, descriptions=provenance.descriptions_of(job), scene=scene, view_layer=view_layer)
             export.save(list(scene.objects), path)

@@ -148,7 +148,7 @@ def _prepared(
     from ..jobs.library import Library
     from ..providers import access
 
-    lease_seconds = claims.lease_seconds()
+    lease_seconds = claims.chosen_lease_seconds()
     if items:
         access.check_access(providers.info(options.provider), host.around())
     _make_folder(options.output_dir)

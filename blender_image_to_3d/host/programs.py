@@ -15,7 +15,7 @@ from typing import IO, Any
 from . import system
 
 _DEPENDENCIES = ("pydantic", "numpy", "requests", "PIL")
-_BOOTSTRAP = Path(__file__).parents[1] / "jobs" / "bootstrap.py"
+_BOOTSTRAP = Path(__file__).parents[1] / "bootstrap.py"
 
 
 def program(*arguments: str) -> list[str]:

@@ -53,6 +53,15 @@ _RECORD_BYTES = 400
 _TOKEN = re.compile(r"[0-9a-f]{8}")
 
 
+def chosen_lease_seconds(environment: Mapping[str, str] = os.environ) -> float:
+    """Return how long a claim of another machine counts without a sign of life.
+
+    Raises:
+        BadOption: what the user says is not a number of seconds.
+    """
+    return settings.seconds("IMAGE_TO_3D_LEASE_SECONDS", LEASE_SECONDS, environment)
+
+
 class Said(NamedTuple):
     """What a lock file says."""
 
@@ -351,12 +360,3 @@ def _write(file: IO[bytes], said: Said | None) -> None:
     file.seek(0)
     file.write(record)
     file.truncate()
-
-
-def lease_seconds(environment: Mapping[str, str] = os.environ) -> float:
-    """Return how long a claim of another machine counts without a sign of life; see above.
-
-    Raises:
-        BadOption: what the user says is not a number of seconds.
-    """
-    return settings.seconds("IMAGE_TO_3D_LEASE_SECONDS", LEASE_SECONDS, environment)

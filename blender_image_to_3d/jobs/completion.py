@@ -12,7 +12,7 @@ from ..errors import ImageTo3DError, InputError, JobBusy, Paused
 from ..models import Job, JobState
 from ..providers.access import NOTHING_AROUND, Surroundings, check_access, patience_of
 from . import orders
-from .claims import Lease, lease_seconds
+from .claims import Lease, chosen_lease_seconds
 from .library import JobFolder, Library
 from .request import Draft
 from .runner import STEP_SECONDS, News, Runner
@@ -41,7 +41,7 @@ def generate(
     info = providers.info(draft.request.provider)
     check_access(info, around)
     patience_of(info)
-    lease_seconds()
+    chosen_lease_seconds()
     taken = orders.take(draft, library, again=again)
     if taken.doubt is not None:
         raise taken.doubt
@@ -91,7 +91,7 @@ def take_up(
         OutcomeUnknown: it may have been charged, and nobody said `again`.
         BadOption: the user gave no usable lease.
     """
-    lease = Lease(folder.path, lease_seconds())
+    lease = Lease(folder.path, chosen_lease_seconds())
     while True:
         try:
             return reopen(folder, again=again, take_over=take_over)

@@ -16,7 +16,7 @@ from ..host.keys import key_of
 from ..host.programs import spawn_program
 from ..models import Job, JobState, Problem, Start
 from ..providers.access import NOTHING_AROUND, Surroundings, base_url_of, check_access, patience_of
-from .claims import LEASE_SECONDS, Lease, lease_seconds
+from .claims import LEASE_SECONDS, Lease, chosen_lease_seconds
 from .library import JobFolder
 from .unattended import info_of, settled
 
@@ -204,7 +204,7 @@ class Runner:
             key=key_of(info),
             base_url=base_url_of(info),
             patience_seconds=patience_of(info),
-            lease_seconds=lease_seconds(),
+            lease_seconds=chosen_lease_seconds(),
             blender=self.around.blender,
             take_over=self._take_over,
         )

@@ -103,6 +103,8 @@ def work(folder: JobFolder, claim: Claim, start: Start) -> Job:
     try:
         return run.to_the_end()
     except ImageTo3DError as error:
+        if run.has_kept and isinstance(error, StorageError):
+            raise  # the result is in its place, where whoever comes next finds it
         return run.stopped_by(error)
     except OSError as error:
         log.exception("files")
@@ -132,6 +134,8 @@ class _Run:
         self._keeps_cancelled_result = False
         self._is_cancelling = False
         self._was_sent = False
+        self.has_kept = False
+        """The result is in its place; the journal need not say so yet."""
         self._written = job.updated
         self._next_report = 0.0
 
@@ -207,6 +211,7 @@ class _Run:
         system.write_atomically(self.result_folder / FINISHED, finished.model_dump_json().encode())
         self._hold()
         system.replace(self.result_folder, self.folder.result)
+        self.has_kept = True
         log.info("ready: %s", ", ".join(finished.files))
         self.folder.save_links({}, claim=self.claim)  # before the job is ready, or nobody would come back to do it
         return self.folder.save(ready(self.job, finished, self.folder), claim=self.claim)
@@ -249,7 +254,7 @@ class _Run:
             return problem
         return problem.evolve(message=redacted(problem.message, [self.key]), hint=redacted(problem.hint, [self.key]))
 
-    # What a provider may use: see provider.Context.
+    # What a provider may use: see providers.contract.Context.
 
     @cached_property
     def http(self) -> Http:

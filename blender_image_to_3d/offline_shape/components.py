@@ -27,7 +27,7 @@ class Components:
     """(n,) whether the component has a pixel on the border of the mask."""
     run_labels: Index
     """(runs,) component of each run, in reading order."""
-    row_runs: Index
+    run_lengths: Index
 
     def select(self, keep: Bools) -> Bools:
         """The mask that has only the components marked in ``keep`` (n,)."""
@@ -38,7 +38,7 @@ class Components:
     def at_pixels(self, values: NDArray[Value]) -> NDArray[Value]:
         """The ``values`` of the components (n,) at the True pixels of the mask, in reading order."""
         # In this order the pixels are the runs, one after another.
-        return np.repeat(values[self.run_labels], self.row_runs)
+        return np.repeat(values[self.run_labels], self.run_lengths)
 
 
 def find(mask: Bools, *, over_corners: bool = False) -> Components:
@@ -61,7 +61,7 @@ def find(mask: Bools, *, over_corners: bool = False) -> Components:
         areas=np.bincount(labels, ends - starts, count).astype(np.int64),
         touches_border=np.bincount(labels, on_border, count) > 0,
         run_labels=labels,
-        row_runs=ends - starts,
+        run_lengths=ends - starts,
     )
 
 

@@ -19,8 +19,8 @@ from ..errors import BadOption, ImageTo3DError, Stopped, StorageError
 from ..host import keys, system
 from ..http import Http, Limits, in_one_line, redacted
 from ..models import Model, Problem, Start
-from ..providers import access
-from ..providers.access import NOTHING_AROUND, Surroundings
+from . import access
+from .access import NOTHING_AROUND, Surroundings
 from .contract import Account
 
 _CHECK_SECONDS = 15.0

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from blender_image_to_3d.batch.batch import plan
 
-from ..conftest import User, draw_disc
+from ..conftest import HANGS_SECONDS, User, draw_disc
 from ..jobs.test_worker import option, wait_for
 
 PAID = ("--provider", "paid_service", "--format", "ply", *option(polls=1))
@@ -46,6 +46,7 @@ def models(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
+@pytest.mark.everywhere
 def test_every_picture_becomes_a_model(user: User, pictures: Path, out: Path, tmp_path: Path) -> None:
     answer = user.run("batch", pictures, "--output-dir", out, "--jobs", 2, "--report", tmp_path / "report.jsonl")
     assert answer.status == 0, answer.errors
@@ -173,29 +174,35 @@ def test_another_machine_with_another_home_goes_on(user: User, pictures: Path, o
     assert len(models(out)) == 5 and len(user.sold) + len(other.sold) == 5
 
 
+@pytest.mark.everywhere
 def test_ctrl_c_leaves_nothing_half_written_and_the_rest_can_be_made(
     user: User, pictures: Path, out: Path, tmp_path: Path
 ) -> None:
-    words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID, *option(polls=8)]
-    command = user.start(*words)
-    wait_for(lambda: len(user.sold) >= 3)
+    words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID]
+    assert user.run(*words, "--limit", 1).status == 0
+    user.hold("result")
+    command = user.start(*words, "--resume")
+    wait_for(lambda: len(user.sold) == 3)
     command.send_signal(signal.SIGINT)
-    _, errors = command.communicate(timeout=30)
+    _, errors = command.communicate(timeout=HANGS_SECONDS)
     assert command.returncode == 130 and "--resume" in errors
     assert not [path for path in out.rglob("*~")] and all((out / name).read_bytes() for name in models(out))
-    bought = len(user.sold)
-    assert bought < 5
+    assert models(out) == ["cup 0.ply"] and len(user.sold) == 3
+    user.let_go()
     answer = user.run(*words, "--resume", "--report", tmp_path / "report.jsonl")
     assert answer.status == 0, answer.errors
     assert len(models(out)) == 5 and len(user.sold) == 5
 
 
 def test_a_killed_batch_goes_on_without_buying_again(user: User, pictures: Path, out: Path) -> None:
-    words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID, *option(polls=8)]
-    command = user.start(*words)
-    wait_for(lambda: len(user.sold) >= 3)
+    words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID]
+    assert user.run(*words, "--limit", 1).status == 0
+    user.hold("result")
+    command = user.start(*words, "--resume")
+    wait_for(lambda: len(user.sold) == 3)
     command.kill()
     command.communicate()
+    user.let_go()
     assert user.run(*words, "--resume").status == 0
     assert len(models(out)) == 5 and len(user.sold) == 5
 
@@ -256,7 +263,7 @@ def test_outputs_do_not_depend_on_what_is_already_there() -> None:
 def test_batches_at_the_same_moment_buy_everything_once(user: User, pictures: Path, out: Path) -> None:
     words = ["batch", pictures, "--output-dir", out, "--jobs", 2, *PAID, "--resume"]
     commands = [user.start(*words) for _ in range(3)]
-    answers = [command.communicate(timeout=90) for command in commands]
+    answers = [command.communicate(timeout=HANGS_SECONDS) for command in commands]
     assert [command.returncode for command in commands] == [0] * 3, answers
     assert len(models(out)) == 5 and len(user.sold) == 5
 
@@ -288,7 +295,7 @@ def test_a_job_that_vanishes_does_not_stop_the_others(user: User, pictures: Path
     )
     wait_for(lambda: len(user.sold) == 1)
     shutil.rmtree(next(out.glob(".image_to_3d/[!.]*")), ignore_errors=True)
-    command.communicate(timeout=60)
+    command.communicate(timeout=HANGS_SECONDS)
     assert command.returncode == 1
     assert len(report(tmp_path / "report.jsonl")) == 5 and len(models(out)) == 4
 
@@ -306,6 +313,7 @@ def test_lists_from_windows_work(user: User, pictures: Path, out: Path, tmp_path
     assert models(out) == ["cup 1.glb", "cup 3.glb"]
 
 
+@pytest.mark.everywhere
 def test_a_name_that_is_no_text_works(user: User, pictures: Path, out: Path) -> None:
     for path in pictures.glob("cup [1-4].png"):
         path.unlink()
@@ -324,7 +332,7 @@ def test_chunks_share_a_batch_and_agree_on_its_names(user: User, pictures: Path,
         machine.home.mkdir()
         chunk = ["--chunk", f"{number}/2", "--report", out / "reports" / f"chunk-{number}.jsonl"]
         commands.append(machine.start(*words, *chunk))
-    answers = [command.communicate(timeout=90) for command in commands]
+    answers = [command.communicate(timeout=HANGS_SECONDS) for command in commands]
     assert [command.returncode for command in commands] == [0, 0], answers
     made = [[Path(line["output"]).name for line in report(out / "reports" / f"chunk-{k}.jsonl")] for k in (1, 2)]
     assert made == [["cup 0.png.ply", "cup 1.ply", "cup 3.ply"], ["cup 0.tga.ply", "cup 2.ply", "cup 4.ply"]]
@@ -353,6 +361,7 @@ def test_a_chunk_without_pictures_is_done_at_once(user: User, pictures: Path, ou
     assert path.read_bytes() == b""
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1/0", "2", "1/2/3", "-1/2", "a/b", "/", ""])
 def test_a_chunk_that_cannot_be_is_wrong_usage(user: User, pictures: Path, out: Path, text: str) -> None:
     answer = user.run("batch", pictures, "--output-dir", out, f"--chunk={text}")

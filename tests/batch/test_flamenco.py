@@ -18,8 +18,6 @@ from blender_image_to_3d.pictures.facts import PictureFormat
 from ..conftest import PACKAGE, ROOT
 from ..flamenco import Manager, Refused, Task
 
-pytestmark = pytest.mark.once
-
 FOLDERS = {"pictures": "/storage/cups", "output": "/storage/cups_models"}
 # Schemas AvailableJobSetting and AvailableJobType of Flamenco's OpenAPI description.
 _SETTING = {

@@ -125,7 +125,7 @@ def test_a_part_of_another_one_is_told_by_the_name_of_who_brought_it(
 def test_a_worker_says_it_too(own: OwnBlender, archive: Path, tmp_path: Path) -> None:
     brought = [each for each in wheels("newest") if each.name.startswith("pydantic_core-")]
     own.run(f"install({str(archive)!r}); install({str(other_extension(tmp_path, brought))!r})")
-    bootstrap = own.resources / "extensions" / "user_default" / PACKAGE / "jobs" / "bootstrap.py"
+    bootstrap = own.resources / "extensions" / "user_default" / PACKAGE / "bootstrap.py"
     command = [sys.executable, "-I", "-S", bootstrap, own.packages, "--", "worker", tmp_path]
     worker = subprocess.run(command, capture_output=True, text=True, env=own.environment, stdin=subprocess.DEVNULL)
     assert worker.returncode == 2 and BRINGS.fullmatch(worker.stderr.strip()), worker.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import trimesh
 
-from ..conftest import KEY, User, draw_disc
+from ..conftest import HANGS_SECONDS, KEY, User, draw_disc
 
 
 def everything_below(folder: Path) -> set[str]:
@@ -32,6 +32,7 @@ def assert_refused(user: User, *words: str | Path, says: str, status: int = 2) -
     assert everything_below(user.home) - {"library"} == before - {"library"}
 
 
+@pytest.mark.everywhere
 def test_a_picture_becomes_a_glb(user: User, cup: Path, tmp_path: Path) -> None:
     output = tmp_path / "cup.glb"
     answer = user.run("generate", cup, "--output", output)
@@ -54,6 +55,7 @@ def test_the_same_input_gives_the_same_bytes(user: User, cup: Path, tmp_path: Pa
     assert (tmp_path / "one.glb").read_bytes() == (tmp_path / "two.glb").read_bytes()
 
 
+@pytest.mark.everywhere
 def test_json_is_all_that_json_prints(user: User, cup: Path) -> None:
     answer = user.run("generate", cup, "--json")
     assert answer.errors == ""
@@ -111,6 +113,7 @@ def _drawn(mode: str, size: tuple[int, int], colour: object = 0) -> BadFile:
     return make
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -149,6 +152,7 @@ def test_unusual_kinds_of_pictures_work(user: User, tmp_path: Path, mode: str) -
     assert answer.status == 0, answer.errors
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -174,6 +178,7 @@ def test_wrong_words_are_refused(user: User, cup: Path, words: list[str], says: 
     assert_refused(user, cup, *words, says=says)
 
 
+@pytest.mark.everywhere
 def test_wrong_usage_has_status_2(user: User) -> None:
     for words in (
         [],
@@ -226,6 +231,7 @@ def test_a_full_library_is_said(user: User, cup: Path, full_folder: Path) -> Non
     assert "Traceback" not in answer.errors
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     "name",
     ["my cup.png", "it's a “cup”.png", "茶碗 ☕🍵.png", "-cup.png", "a;b&c$(d).png", "x" * 200 + ".png", ".hidden.png"],
@@ -246,17 +252,20 @@ def test_a_name_cannot_leave_the_library(user: User, cup: Path) -> None:
     assert outside == set()
 
 
+@pytest.mark.everywhere
 def test_a_reader_that_leaves_is_no_error(user: User, cup: Path) -> None:
     user.run("generate", cup)
+    user.starts_anew = True
     for words in (["jobs", "list"], ["generate", "missing.png", "--json"]):
         command = user.start(*words)
         assert command.stdout is not None and command.stderr is not None
         command.stdout.close()
         assert "Traceback" not in command.stderr.read()
         command.stderr.close()
-        command.wait(20)
+        command.wait(HANGS_SECONDS)
 
 
+@pytest.mark.everywhere
 def test_names_that_a_console_cannot_write_are_no_error(user: User, tmp_path: Path) -> None:
     user.environment["PYTHONIOENCODING"] = "cp1252"
     picture = draw_disc(tmp_path / "cup.png", (20, 90, 200)).rename(tmp_path / "茶碗.png")
@@ -273,6 +282,7 @@ def test_a_file_beside_the_output_is_left_alone(user: User, cup: Path, tmp_path:
     assert (tmp_path / "link.glb").is_symlink() and (tmp_path / "real.glb").read_bytes()[:4] == b"glTF"
 
 
+@pytest.mark.everywhere
 def test_help_names_every_option_of_the_provider(user: User) -> None:
     (facts,) = user.run("providers", "offline_shape", "--json").lines
     text = user.run("generate", "--help").output
@@ -291,6 +301,7 @@ def test_providers_are_listed_by_adding_a_file(user: User) -> None:
     assert "paid_service" in user.run("providers").output
 
 
+@pytest.mark.everywhere
 def test_jobs_are_listed_shown_and_deleted(user: User, cup: Path, tmp_path: Path) -> None:
     assert user.run("jobs", "list").output == ""
     user.run("generate", cup)
@@ -314,6 +325,7 @@ def test_a_damaged_job_does_not_hide_the_others(user: User, cup: Path) -> None:
     assert not broken.exists()
 
 
+@pytest.mark.everywhere
 def test_without_pydantic_it_says_what_is_missing(user: User, cup: Path, tmp_path: Path) -> None:
     blocker = tmp_path / "blocker"
     blocker.mkdir()
@@ -327,6 +339,7 @@ def test_without_pydantic_it_says_what_is_missing(user: User, cup: Path, tmp_pat
     )
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("code", ["VERSION = '1.10.2'", "raise SystemError('incompatible core')", "def broken(:"])
 @pytest.mark.parametrize("words", [["jobs", "list"], ["worker", "folder"], ["generate", "cup.png", "--json"]])
 def test_a_pydantic_that_does_not_work_is_one_sentence(user: User, tmp_path: Path, code: str, words: list[str]) -> None:

@@ -2,7 +2,7 @@
 """A provider that costs money, for tests: its till is a folder, and every purchase is a file in it.
 
 The folder comes from the environment variable TILL. `sold/` has a file for each billable request, `asked/` for each
-poll, `stopped/` for each cancellation.
+poll, `stopped/` for each cancellation. While there is a file `hold answer` or `hold result`, it keeps that to itself.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ class PaidService(Provider):
         context.before_buying()
         ticket = secrets.token_hex(4)
         _note("sold", ticket, {"fingerprint": request.fingerprint, "key": context.key})
+        while (Path(os.environ["TILL"]) / "hold answer").exists():
+            time.sleep(0.01)
         time.sleep(options.submit_seconds)
         match options.fails:
             case "unknown":
@@ -90,6 +92,8 @@ class PaidService(Provider):
         if handle["fails"] == "poll":
             raise errors.GenerationFailed("The service could not do it.", charged=errors.Charged.YES)
         left = int(str(handle["polls"]))
+        if (Path(os.environ["TILL"]) / "hold result").exists():
+            return Pending(handle=handle, message="Working", poll_after_seconds=0.01)
         if left:
             return Pending(handle={**handle, "polls": left - 1}, message="Working", poll_after_seconds=0.05)
         content = {"html": b"<!DOCTYPE html><html>Sorry</html>", "empty": b""}.get(str(handle["fails"]), TRIANGLE)

@@ -16,6 +16,8 @@ from blender_image_to_3d.models import Job, Placement, Spot
 
 from ..conftest import User
 
+pytestmark = pytest.mark.everywhere
+
 EVERYTHING = Settings(library="/models of a üser", jobs_at_once=7, agreed=("meshy", "modelslab"))
 
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from email import message_from_bytes
 from email.utils import formatdate
 from ipaddress import ip_address
@@ -42,9 +43,11 @@ from blender_image_to_3d.http import (
 )
 from blender_image_to_3d.http.bodies import Json
 
-from ..conftest import KEY, ROOT
+from ..conftest import HANGS_SECONDS, KEY, ROOT
 from ..fakes.servers import loopback
 from ..fakes.servers.loopback import Answer, Exchange, Server, serving
+
+pytestmark = pytest.mark.everywhere
 
 QUICK = Limits(
     connect_seconds=2.0,
@@ -58,7 +61,7 @@ QUICK = Limits(
     gone_seconds=0.2,
     max_download_bytes=50_000_000,
 )
-PATIENT = Limits(**{**vars(QUICK), "patience_seconds": 5.0})
+PATIENT = replace(QUICK, patience_seconds=20.0)
 SIGNED = "?X-Amz-Signature=0123456789abcdef&X-Amz-Expires=604800"
 
 
@@ -261,13 +264,11 @@ def test_compressed_answers_are_understood(tmp_path: Path) -> None:
 
 
 def test_waiting_for_an_answer_can_be_interrupted(tmp_path: Path) -> None:
-    started = time.monotonic()
     with serving(loopback.silence) as server:
-        service = Service(server.url, tmp_path, buy_answer_seconds=20.0)
-        service.stop_at = started + 0.3
+        service = Service(server.url, tmp_path, buy_answer_seconds=HANGS_SECONDS)
+        service.stop_at = time.monotonic() + 0.3
         with pytest.raises(Cancelled):
             service.http.buy("/make", {})
-    assert time.monotonic() - started < 1.5
 
 
 # Where the key goes.
@@ -294,12 +295,10 @@ def endless_trailer(exchange: Exchange) -> None:
 @pytest.mark.parametrize("fault", [endless_interim_replies, endless_head, endless_trailer], ids=name_of)
 def test_a_reply_that_never_ends_can_be_interrupted(tmp_path: Path, fault: Answer) -> None:
     with serving(fault) as server:
-        service = Service(server.url, tmp_path, limits=PATIENT)
+        service = Service(server.url, tmp_path, limits=replace(PATIENT, answer_seconds=HANGS_SECONDS))
         service.stop_at = time.monotonic() + 0.5
-        started = time.monotonic()
         with pytest.raises(Cancelled):
             service.http.get("/status")
-    assert time.monotonic() - started < 3
 
 
 @pytest.mark.parametrize("fault", [endless_interim_replies, endless_head], ids=name_of)
@@ -631,7 +630,7 @@ def test_a_service_may_take_its_time_encrypted(tmp_path: Path, encrypted: Callab
         good(exchange)
 
     server = encrypted(slow)
-    assert Service(server.url, tmp_path, buy_answer_seconds=5.0).http.buy("/make", {}).read(_Id).id == 7
+    assert Service(server.url, tmp_path, buy_answer_seconds=60.0).http.buy("/make", {}).read(_Id).id == 7
 
 
 def test_a_wrong_certificate_stops_everything_before_it_is_sent(

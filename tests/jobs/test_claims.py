@@ -23,6 +23,8 @@ from ..batch.test_batch import PAID, models
 from ..conftest import User
 from .test_library import request_for
 
+pytestmark = pytest.mark.everywhere
+
 SHORT = 0.05
 OLD_CLAIM = {"pid": 1, "host": "old-node"}
 

@@ -93,7 +93,7 @@ def test_a_model_that_came_with_the_answer_survives_a_full_disk(user: User, cup:
     ids=str,
 )
 def test_an_odd_detail_loses_no_number(user: User, cup: Path, odd: dict[str, Any]) -> None:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    user.have_patience(1)
     with SERVICES["modelslab"](user) as service:
         service.server.fail(service.buys, answers({**PROCESSING, **odd}))
         user.run("generate", cup, *service.words)

@@ -11,7 +11,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -20,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -30,11 +29,10 @@ from blender_image_to_3d.jobs import completion, request, runner
 from blender_image_to_3d.jobs.library import JobFolder, Library
 from blender_image_to_3d.models import Job, Start, View
 
-from ..conftest import KEY, PACKAGE, ROOT, User
+from ..conftest import HANGS_SECONDS, KEY, ROOT, User
 from ..fakes.servers.loopback import Exchange
+from ..forked import Command
 from ..services import MODELS, SERVICES, Service
-
-pytestmark = pytest.mark.once
 
 AT_ONCE = 6
 ONLINE = [name for name in providers.ids() if providers.info(name).base_url]
@@ -45,7 +43,6 @@ SEED = int(os.environ.get("KILL_SEED", "20261121"))
 _SLOWNESS_SECONDS = 0.03
 _POINTS = ("arrives", "half answered", "answered")
 _AIMED_DELAYS = (0.0, 0.004, 0.015)
-_LONGEST_LIFE_SECONDS = 60.0
 
 
 @dataclass
@@ -54,7 +51,6 @@ class Life:
 
     service: Service
     folder: JobFolder
-    worker: subprocess.Popen[bytes]
     moment: float | None = None
     """Seconds after the worker has claimed the job."""
     aim: tuple[str, str] | None = None
@@ -62,6 +58,7 @@ class Life:
     delay: float = 0.0
     came: list[tuple[float, str]] = field(default_factory=list)
     """When which phase's requests arrived."""
+    worker: subprocess.Popen[bytes] = field(init=False)
     claimed: float = 0.0
     ended: float = 0.0
     killed: float = 0.0
@@ -102,7 +99,6 @@ class Life:
 
     def go_on(self) -> None:
         """Let the worker live, or die at its moment."""
-        deadline = time.time() + _LONGEST_LIFE_SECONDS
         while self.worker.poll() is None and not _is_claimed(self.folder):
             time.sleep(0.003)
         self.claimed = time.time()
@@ -111,7 +107,7 @@ class Life:
                 self.worker.wait(self.moment)
             except subprocess.TimeoutExpired:
                 self.kill()
-        self.worker.wait(max(deadline - time.time(), 1))
+        self.worker.wait(HANGS_SECONDS)
         self.ended = time.time()
 
 
@@ -137,15 +133,13 @@ class Bench:
             self.place.url = service.base_url
             draft = request.draft({View.FRONT: self.picture}, provider=self.provider)
             folder = draft.create(Library(home / "library"))
-            with folder.log.open("ab") as log:
-                command = [sys.executable, "-m", PACKAGE, "worker", str(folder.path)]
-                process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)
-            life = Life(service, folder, process, **how)
+            life = Life(service, folder, **how)
             service.watch(life.request_came, life.answer_left)
             key = KEY if providers.info(self.provider).needs_key else None
-            assert process.stdin is not None
-            with process.stdin as start:
-                start.write(Start(key=key, base_url=service.base_url).model_dump_json().encode() + b"\n")
+            start = Start(key=key, base_url=service.base_url).model_dump_json().encode()
+            with folder.log.open("ab") as log:
+                life.worker = begin(["worker", str(folder.path)], log)
+            feed(life.worker, start)
             life.go_on()
             said = then(life)
             assert service.complaints() == []
@@ -156,15 +150,32 @@ class Bench:
             return list(threads.map(lambda how: self.live(how, then), ways))
 
 
+def begin(words: list[str], output: IO[Any]) -> subprocess.Popen[bytes]:
+    return Command(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=output, stderr=output)
+
+
+def feed(process: subprocess.Popen[bytes], line: bytes) -> None:
+    assert process.stdin is not None
+    with process.stdin as start:
+        start.write(line + b"\n")
+
+
+def spawn(words: list[str], line: bytes, output: IO[Any]) -> subprocess.Popen[bytes]:
+    """Do what `programs.spawn_program` does."""
+    process = begin(words, output)
+    feed(process, line)
+    return process
+
+
 @pytest.fixture
 def bench(provider: str, tmp_path: Path, cup: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     info = providers.info(provider)
     if info.needs_key:
         monkeypatch.setenv(info.key_variables[0], KEY)
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     place = threading.local()
     # Every thread has a fake of its own; the environment is the same for all of them.
     monkeypatch.setattr(runner, "base_url_of", lambda info: place.url)
+    monkeypatch.setattr(runner, "spawn_program", spawn)
     return Bench(provider, tmp_path, cup, place)
 
 

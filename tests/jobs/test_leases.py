@@ -28,7 +28,7 @@ from blender_image_to_3d.jobs.library import JobFolder
 from blender_image_to_3d.jobs.unattended import reopen
 
 from ..batch.test_batch import models, report
-from ..conftest import User, draw_disc
+from ..conftest import HANGS_SECONDS, User, draw_disc
 from ..fakes.servers.loopback import Exchange
 from ..services import MODELS, SERVICES, Service
 from .test_worker import wait_for
@@ -123,7 +123,7 @@ def share(request: pytest.FixtureRequest, staged: Path, tmp_path: Path) -> Path:
     if request.param == "locks reach":
         return staged
     without = shutil.copytree(staged, tmp_path / "without locks")
-    with (without / "blender_image_to_3d" / "system.py").open("a") as file:
+    with (without / "blender_image_to_3d" / "host" / "system.py").open("a") as file:
         file.write("\n\ndef try_lock(descriptor):\n    return True\n\n\ndef unlock(descriptor):\n    pass\n")
     return without
 
@@ -173,10 +173,10 @@ class Holds:
             else:
                 self.held.setdefault(phase, key)
         if not passes:
-            self._is_open.wait(60)
+            self._is_open.wait(HANGS_SECONDS)
 
     def wait(self) -> None:
-        wait_for(lambda: len(self.held) == len(LET_THROUGH), seconds=60)
+        wait_for(lambda: len(self.held) == len(LET_THROUGH))
 
     def let_go(self) -> None:
         self._is_open.set()
@@ -200,7 +200,7 @@ def test_what_a_dead_machine_began_is_finished_unattended_and_bought_once(farm: 
     command.communicate()
     holds.let_go()
     other = farm.start(second)
-    said = other.communicate(timeout=100)[1]
+    said = other.communicate(timeout=HANGS_SECONDS)[1]
     assert other.returncode == 1, said
     assert farm.states(second) == {"done": 4, "unknown": 1}, "the one in the purchase is for a person"
     assert farm.service.posts == farm.service.purchases() == 5
@@ -218,12 +218,12 @@ def test_a_frozen_machine_that_wakes_up_buys_nothing_and_spoils_nothing(farm: Fa
     first.freeze()
     holds.let_go()
     other = farm.start(second)
-    said = other.communicate(timeout=100)[1]
+    said = other.communicate(timeout=HANGS_SECONDS)[1]
     assert farm.states(second) == {"done": 4, "unknown": 1}, said
     assert farm.service.posts == 5
     before = {job["id"]: job for job in farm.jobs if job["state"] == "ready"}
     first.thaw()
-    said = command.communicate(timeout=100)[1]
+    said = command.communicate(timeout=HANGS_SECONDS)[1]
     assert command.returncode == 0 and farm.states(first) == {"done": 4, "skipped": 1}, said
     assert farm.service.posts == farm.service.purchases() == 5
     after = {job["id"]: job for job in farm.jobs}
@@ -239,9 +239,9 @@ def test_an_answer_that_comes_while_the_job_is_taken_over_is_not_lost(farm: Farm
     draw_cups(farm.pictures, 1)
     first = farm.machines[0]
     is_open = threading.Event()
-    farm.service.watch(lambda exchange: farm.service.phase(exchange) == "buy" and is_open.wait(60) and None)
+    farm.service.watch(lambda exchange: farm.service.phase(exchange) == "buy" and is_open.wait(HANGS_SECONDS) and None)
     command = farm.start(first)
-    wait_for(lambda: farm.service.posts == 1, seconds=60)
+    wait_for(lambda: farm.service.posts == 1)
     first.freeze()
     (folder,) = [JobFolder(path) for path in farm.out.glob(".image_to_3d/[!.]*")]
     wait_for(Lease(folder.path, SHORT_LEASE_SECONDS).end)
@@ -260,7 +260,7 @@ def test_an_answer_that_comes_while_the_job_is_taken_over_is_not_lost(farm: Farm
         return False
 
     wait_for(is_judged)
-    said = command.communicate(timeout=100)[1]
+    said = command.communicate(timeout=HANGS_SECONDS)[1]
     assert command.returncode == 0 and farm.states(first) == {"done": 1}, said
     assert farm.service.posts == farm.service.purchases() == len(models(farm.out)) == 1
 
@@ -273,16 +273,16 @@ def test_a_machine_that_lives_keeps_its_job_however_long_it_takes(farm: Farm) ->
     for machine in farm.machines:
         machine.environment["IMAGE_TO_3D_LEASE_SECONDS"] = str(LEASE_SECONDS)
     is_open = threading.Event()
-    farm.service.watch(lambda exchange: farm.service.phase(exchange) == "buy" and is_open.wait(60) and None)
+    farm.service.watch(lambda exchange: farm.service.phase(exchange) == "buy" and is_open.wait(HANGS_SECONDS) and None)
     commands = [farm.start(first)]
-    wait_for(lambda: farm.service.posts == 1, seconds=60)
+    wait_for(lambda: farm.service.posts == 1)
     commands.append(farm.start(second))
     assert commands[1].stderr is not None
     assert commands[1].stderr.readline() == 'cup 0.png: waiting for the machine "node1" ...\n'
     time.sleep(2.5 * LEASE_SECONDS)
     assert [job["state"] for job in farm.jobs] == ["submitting"]
     is_open.set()
-    said = [command.communicate(timeout=100) for command in commands]
+    said = [command.communicate(timeout=HANGS_SECONDS) for command in commands]
     assert [command.returncode for command in commands] == [0, 0], said
     assert farm.service.posts == 1
     # Whoever delivers later may find the model that the other one has delivered.

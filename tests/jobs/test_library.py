@@ -25,10 +25,12 @@ from blender_image_to_3d.models import GenerationRequest, JobState, View
 
 from ..conftest import ROOT, User
 
+pytestmark = pytest.mark.everywhere
+
 HOLDER = """
 import sys
 from pathlib import Path
-from blender_image_to_3d.library import JobFolder
+from blender_image_to_3d.jobs.library import JobFolder
 with JobFolder(Path(sys.argv[1])).claim():
     print("mine", flush=True)
     sys.stdin.read()

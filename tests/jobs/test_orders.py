@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ from blender_image_to_3d.jobs.orders import Order, Outcome, place
 from blender_image_to_3d.models import View
 from blender_image_to_3d.pictures import png
 
-from ..conftest import PACKAGE, User, draw_disc
+from ..conftest import HANGS_SECONDS, User, draw_disc
+from ..forked import Command
 
 PAID = "paid_service"
 
@@ -30,17 +30,18 @@ def order_of(user: User, picture: Path, **words: Any) -> Order:
 
 def start(user: User, outcome: Path) -> subprocess.Popen[bytes]:
     """Start the program; it waits for its order."""
-    command = [sys.executable, "-m", PACKAGE, "order", str(outcome)]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=user.staged, env=user.environment, stdin=pipe, stdout=pipe, stderr=pipe)
+    words = ["order", str(outcome)]
+    return Command(words, cwd=user.staged, env=user.environment, stdin=pipe, stdout=pipe, stderr=pipe)
 
 
 def run(user: User, order: Order, outcome: Path) -> Outcome:
-    output, errors = start(user, outcome).communicate(order.model_dump_json().encode() + b"\n", timeout=60)
+    output, errors = start(user, outcome).communicate(order.model_dump_json().encode() + b"\n", timeout=HANGS_SECONDS)
     assert (output, errors) == (b"", b"")
     return Outcome.model_validate_json(outcome.read_bytes())
 
 
+@pytest.mark.everywhere
 def test_an_order_becomes_a_job_that_waits_for_its_worker(user: User, cup: Path, tmp_path: Path) -> None:
     back = draw_disc(tmp_path / "from behind.png", (20, 90, 200))
     order = order_of(
@@ -74,7 +75,7 @@ def test_thirty_orders_at_once_for_the_same_paid_picture_make_one_job(user: User
         assert program.stdin is not None
         program.stdin.write(line)
         program.stdin.flush()
-    assert [program.communicate(timeout=120) for program in programs] == [(b"", b"")] * 30
+    assert [program.communicate(timeout=HANGS_SECONDS) for program in programs] == [(b"", b"")] * 30
     (job,) = user.jobs()
     placed = [Outcome.model_validate_json(outcome.read_bytes()) for outcome in outcomes]
     assert {each.job for each in placed} == {job["id"]} and {each.problem for each in placed} == {None}
@@ -148,11 +149,12 @@ def test_a_library_that_cannot_be_written_is_said(
     assert [path.name for path in full_folder.iterdir() if path.name != ".lock"] == []
 
 
+@pytest.mark.everywhere
 def test_an_order_that_is_none_is_said(user: User, cup: Path, tmp_path: Path) -> None:
     good = json.loads(order_of(user, cup).model_dump_json())
     lines = (b"{}\n", b"cup\n", json.dumps({**good, "views": {"above": str(cup)}}).encode() + b"\n")
     for number, line in enumerate(lines):
-        _, errors = start(user, tmp_path / f"{number}").communicate(line, timeout=60)
+        _, errors = start(user, tmp_path / f"{number}").communicate(line, timeout=HANGS_SECONDS)
         outcome = Outcome.model_validate_json((tmp_path / f"{number}").read_bytes())
         assert outcome.problem is not None and outcome.problem.kind == "BadOption" and errors == b""
     assert not user.library.exists()
@@ -162,7 +164,7 @@ def test_an_order_whose_giver_died_is_not_placed(user: User, cup: Path, tmp_path
     half = order_of(user, cup).model_dump_json().encode()
     for line in (b"", half):
         program = start(user, tmp_path / "outcome")
-        program.communicate(line, timeout=60)
+        program.communicate(line, timeout=HANGS_SECONDS)
         assert program.returncode == Stopped.exit_status
     assert not user.library.exists() and not (tmp_path / "outcome").exists()
 

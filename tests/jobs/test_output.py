@@ -14,6 +14,8 @@ from blender_image_to_3d.jobs import output
 from blender_image_to_3d.jobs.library import JobFolder, Library, picture_of
 from blender_image_to_3d.models import GenerationRequest, Job, JobState, ResultFile, View
 
+pytestmark = pytest.mark.everywhere
+
 OBJ = b"mtllib model.mtl\nv 0 0 0\nusemtl clay\nf 1 1 1\n"
 MTL = b"newmtl clay\nmap_Kd -s 1 1 1 skin.png\nbump -bm 1 bump.png\n"
 CUP = {"model.obj": OBJ, "model.mtl": MTL, "skin.png": b"skin", "bump.png": b"bump", "turn.mp4": b"video"}

@@ -20,9 +20,11 @@ from blender_image_to_3d.jobs.request import draft
 from blender_image_to_3d.jobs.runner import News, Runner
 from blender_image_to_3d.models import Job, JobState, View
 
-from ..conftest import User
+from ..conftest import HANGS_SECONDS, User
 from .test_library import hold, let_go
-from .test_worker import option, wait_for
+from .test_worker import wait_for
+
+pytestmark = pytest.mark.everywhere
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def running() -> Iterator[Runner]:
     wait_for(lambda: not made.step() and not made.is_busy)
 
 
-def steps(running: Runner, seconds: float = 20.0) -> Iterator[News]:
+def steps(running: Runner, seconds: float = HANGS_SECONDS) -> Iterator[News]:
     """Yield the news until there will be none any more."""
     deadline = time.monotonic() + seconds
     while running.is_busy:
@@ -108,18 +110,21 @@ def test_a_job_that_somebody_works_on_is_not_cancelled_behind_their_back(folders
 def test_the_worker_of_another_process_is_watched_to_its_end(
     running: Runner, user: User, cup: Path, tmp_path: Path
 ) -> None:
-    command = user.start("generate", cup, "--provider", "paid_service", *option(polls=10))
+    user.hold("result")
+    command = user.start("generate", cup, "--provider", "paid_service")
     wait_for(lambda: user.jobs() and user.jobs()[0]["state"] == "running")
     folder = JobFolder(user.library / user.jobs()[0]["id"])
     running.watch(folder)
     running.watch(folder)
-    news = list(steps(running))
+    news = running.step()
+    user.let_go()
+    news += steps(running)
     assert {each.folder for each in news} == {folder}
     assert [each.has_ended for each in news] == [False] * (len(news) - 1) + [True]
     assert news[0].job.state is JobState.RUNNING and news[-1].job == folder.load()
     assert news[-1].job.state is JobState.READY and not folder.is_claimed()
-    assert command.wait(20) == 0
-    command.communicate()
+    command.communicate(timeout=HANGS_SECONDS)
+    assert command.returncode == 0
     assert running.step() == [] and len(user.sold) == 1
 
 
@@ -207,7 +212,7 @@ def test_a_program_that_is_started_gets_its_line_and_ours_does_not_wait(tmp_path
     with (tmp_path / "log").open("ab") as log:
         program = programs.spawn_program(["order", str(tmp_path / "outcome")], b"{}", log)
     assert program.stdin is not None and program.stdin.closed
-    assert program.wait(20) == 2 and (tmp_path / "outcome").is_file()
+    assert program.wait(HANGS_SECONDS) == 2 and (tmp_path / "outcome").is_file()
     assert (tmp_path / "log").read_bytes() == b""
 
 
@@ -215,7 +220,7 @@ def test_a_program_that_dies_before_it_reads_is_no_error(tmp_path: Path, monkeyp
     monkeypatch.setattr(runner, "program", lambda *arguments: [sys.executable, "-c", "import os; os.close(0)"])
     with (tmp_path / "log").open("ab") as log:
         program = programs.spawn_program([], b"x" * 40_000, log)
-    assert program.wait(20) == 0 and isinstance(program, subprocess.Popen)
+    assert program.wait(HANGS_SECONDS) == 0 and isinstance(program, subprocess.Popen)
 
 
 def test_a_job_is_known_by_its_newest_words(running: Runner, folders: list[JobFolder]) -> None:

@@ -25,6 +25,8 @@ from blender_image_to_3d.offline_shape import generator
 
 from .. import shapes
 
+pytestmark = pytest.mark.everywhere
+
 ROOT = Path(__file__).parents[2]
 VALIDATOR_FOLDERS = (os.environ.get("GLTF_VALIDATOR_DIR", ""), ROOT / ".venv" / "node", ROOT)
 VALIDATE = """

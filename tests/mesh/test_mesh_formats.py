@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from blender_image_to_3d.mesh.formats import Format, detect
 
+pytestmark = pytest.mark.everywhere
+
 BINARY_STL = b"solid not text".ljust(80, b" ") + struct.pack("<I", 2) + bytes(100)
 
 

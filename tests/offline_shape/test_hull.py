@@ -18,8 +18,6 @@ from blender_image_to_3d.offline_shape.mask import EmptyMask
 from .. import generated, shapes
 from ..generated import OUTLINES, antialiased, assert_well_formed, overlap, sampled_texels
 
-pytestmark = pytest.mark.once
-
 RED, GREEN, BLUE, YELLOW = (230, 30, 30), (30, 200, 30), (30, 30, 230), (230, 230, 30)
 
 

@@ -26,6 +26,7 @@ def test_the_mask_is_the_alpha_channel_where_it_is_used() -> None:
     assert (covered(shapes.cutout(disc)) == disc).all()
 
 
+@pytest.mark.everywhere
 def test_the_mask_is_what_differs_from_a_plain_background_even_if_lit_unevenly_and_noisy() -> None:
     disc = shapes.disc(300, 0.3)
     picture = shapes.opaque(disc, (180, 60, 40), (200, 205, 210)).astype(np.float64)
@@ -89,6 +90,7 @@ def test_a_background_without_a_subject_is_refused_in_a_sentence() -> None:
         covered(np.full((20, 20, 4), 255, np.uint8), "background")
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("over_corners", [False, True])
 def test_components_agree_with_a_flood_fill(over_corners: bool) -> None:
     around = [(0, 1), (1, 0), (0, -1), (-1, 0), *([(1, 1), (1, -1), (-1, 1), (-1, -1)] if over_corners else [])]
@@ -158,6 +160,7 @@ def test_a_photographed_subject_is_found_before_any_background(background: str, 
     assert shapes.iou(covered(picture), truth) > least
 
 
+@pytest.mark.everywhere
 def test_refining_moves_the_outline_onto_the_edge_of_the_picture() -> None:
     disc = shapes.disc(400, 0.3)
     picture = shapes.opaque(disc, (180, 60, 40), (90, 110, 100))

@@ -136,6 +136,7 @@ def test_repaired_columns_only_grow_and_have_no_diagonal_contact(seed: int, high
 # --- known shapes ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.everywhere
 def test_a_disc_becomes_an_exact_ellipsoid_and_overlaps_the_sphere() -> None:
     picture = shapes.cutout(shapes.disc(512, 0.4))
     flat = make(picture, detail=0)
@@ -144,6 +145,7 @@ def test_a_disc_becomes_an_exact_ellipsoid_and_overlaps_the_sphere() -> None:
     assert overlap(make(picture, thickness=1), lambda p: (p**2).sum(axis=1) < 1, (1, 1, 1)) > 0.98
 
 
+@pytest.mark.everywhere
 def test_a_ring_becomes_a_torus() -> None:
     shape = make(shapes.cutout(shapes.ring(512, 0.3, 0.12)))
     major, minor = 0.3, 0.12
@@ -170,6 +172,7 @@ def test_thickness_scales_the_depth() -> None:
     assert deep == pytest.approx([0.5, 0.5, 1], rel=0.02)
 
 
+@pytest.mark.everywhere
 def test_relief_is_on_the_front_only() -> None:
     picture = shapes.cutout(shapes.disc(256, 0.4))
     picture[100:110, :, :3] = 255
@@ -185,6 +188,7 @@ def test_relief_is_on_the_front_only() -> None:
     assert roughness(raised, -1) == pytest.approx(roughness(flat, -1), rel=0.2)
 
 
+@pytest.mark.everywhere
 def test_the_outline_keeps_its_place_to_a_fraction_of_a_cell() -> None:
     x, y = make(shapes.cutout(shapes.disc(512, 0.4)), resolution=64, detail=0).positions[:, :2].T
     distance = np.hypot(x, y - 0.5)
@@ -258,6 +262,7 @@ def test_what_is_worth_saying_of_several_pictures_is_said_once() -> None:
     assert len(shape.notes) == 1 and "lower edge" in shape.notes[0]
 
 
+@pytest.mark.everywhere
 def test_the_picture_of_the_back_is_on_the_back_and_the_right_way_round() -> None:
     outline = np.tri(200, dtype=bool)[:, ::-1]
     front, back = shapes.cutout(outline, (250, 0, 0)), shapes.cutout(outline[:, ::-1], (0, 0, 250))
@@ -342,15 +347,15 @@ def test_the_texture_is_no_larger_than_asked() -> None:
 # --- settings --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", [24, 100, 1000, 5000, 20_000, 60_000])
 @pytest.mark.parametrize("outline", [shapes.disc(400, 0.4), shapes.ring(400, 0.35, 0.05), np.tri(400, dtype=bool)])
-def test_target_faces_are_nearly_reached_and_never_exceeded(target: int, outline: shapes.Mask) -> None:
+def test_target_faces_are_nearly_reached_and_never_exceeded(outline: shapes.Mask) -> None:
     picture = shapes.cutout(outline)
-    count = len(make(picture, target_faces=target).quads)
     finest = len(make(picture, resolution=384).quads)
-    assert count <= target
-    if target >= 1000:
-        assert count >= 0.9 * min(target, finest)
+    for target in (24, 100, 1000, 5000, 20_000, 60_000):
+        count = len(make(picture, target_faces=target).quads)
+        assert count <= target
+        if target >= 1000:
+            assert count >= 0.9 * min(target, finest), target
 
 
 def test_a_target_out_of_reach_gives_the_finest_grid() -> None:
@@ -358,6 +363,7 @@ def test_a_target_out_of_reach_gives_the_finest_grid() -> None:
     assert len(make(picture, target_faces=10**9).quads) == len(make(picture, resolution=384).quads)
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -450,6 +456,7 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.everywhere
 def test_two_processes_make_the_same_bytes() -> None:
     digests = set()
     for seed in ("1", "2"):
@@ -459,7 +466,7 @@ def test_two_processes_make_the_same_bytes() -> None:
             "OPENBLAS_NUM_THREADS": seed,
         }
         done = subprocess.run(
-            [sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True, check=True, timeout=120
+            [sys.executable, "-c", DIGEST], env=environment, capture_output=True, text=True, check=True
         )
         digests.add(done.stdout)
     assert len(digests) == 1

@@ -13,8 +13,6 @@ from blender_image_to_3d.offline_shape.generator import Settings, Shape, Views
 from .. import shapes
 from ..generated import Solid, overlap
 
-pytestmark = pytest.mark.once
-
 
 def make(outline: shapes.Mask, **chosen: object) -> Shape:
     return generator.generate(Views(shapes.cutout(outline)), Settings(**chosen), lambda share, what: None)  # type: ignore[arg-type]

@@ -7,6 +7,8 @@ import pytest
 
 from .. import reference
 
+pytestmark = pytest.mark.everywhere
+
 
 @pytest.mark.parametrize("case", reference.CASES)
 def test_a_shape_is_what_it_was(case: str) -> None:

@@ -145,6 +145,7 @@ def refusal(path: Path, content: bytes | None = None) -> BadPicture:
     return caught.value
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_whole_picture_is_recognised_by_its_bytes(name: str, tmp_path: Path) -> None:
     path = tmp_path / ("no suffix" if not name.endswith(".tga") else name)
@@ -198,6 +199,7 @@ def test_a_file_that_is_cut_anywhere_is_refused(name: str, tmp_path: Path) -> No
             inspect(path)
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("name", SAMPLES)
 def test_a_cut_file_is_called_incomplete(name: str, tmp_path: Path) -> None:
     # TIFF: Pillow writes the directory first and the pixels behind it.
@@ -271,6 +273,7 @@ def test_random_bytes_give_facts_or_a_sentence(
         assert error.hint
 
 
+@pytest.mark.everywhere
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     assert "does not exist" in str(refusal(tmp_path / "nowhere" / "cup.png"))
 
@@ -318,6 +321,7 @@ def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
     assert "is empty" in str(refusal(tmp_path / "cup.png", b""))
 
 
+@pytest.mark.everywhere
 def test_a_name_that_cannot_exist_is_refused() -> None:
     with pytest.raises(BadPicture, match="not a possible file name"):
         inspect(Path("cup\0.png"))
@@ -335,12 +339,14 @@ def test_any_file_name_works(name: str, tmp_path: Path) -> None:
     assert inspect(tmp_path / "other" / ".." / name if (tmp_path / "other").mkdir() is None else path).width == 90
 
 
+@pytest.mark.everywhere
 def test_a_name_that_cannot_be_printed_does_not_break_the_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadPicture) as caught:
         inspect(tmp_path / "a\nb\udcff.png")
     assert str(caught.value) == '"a?b?.png" does not exist.'
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -416,6 +422,7 @@ def test_icons_are_accepted_and_dots_are_not(pillow_format: str, side: int, acce
         assert f"{side} x {side} pixels; at least 16 x 16" in str(refusal(path))
 
 
+@pytest.mark.everywhere
 def test_a_flipped_bit_in_a_png_is_found(tmp_path: Path) -> None:
     content = bytearray(SAMPLE("rgb.png"))
     content[len(content) // 2] ^= 1
@@ -478,6 +485,7 @@ def test_inspecting_a_large_file_needs_little_memory_and_time(tmp_path: Path) ->
     assert seconds < 0.5
 
 
+@pytest.mark.everywhere
 def test_inspecting_imports_the_standard_library_only() -> None:
     module = "blender_image_to_3d.pictures.inspect"
     code = f"import sys; old = set(sys.modules); import {module}; print(*set(sys.modules) - old)"
@@ -494,6 +502,7 @@ def with_orientation(pillow_format: str, orientation: int) -> bytes:
     return encoded(photograph(), pillow_format, **options)
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("pillow_format", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_pictures_come_upright(pillow_format: str, orientation: int, tmp_path: Path) -> None:
@@ -508,6 +517,7 @@ def test_pictures_come_upright(pillow_format: str, orientation: int, tmp_path: P
     assert inspect(path).upright_size == result.shape[1::-1]
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_exif_in_both_byte_orders_and_broken_exif(order: str) -> None:
     from blender_image_to_3d.pictures.exif import orientation
@@ -530,6 +540,7 @@ def test_any_exif_block_gives_an_orientation(block: bytes, head: bytes) -> None:
     assert 1 <= orientation(head + block) <= 8
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     "name", [name for name in SAMPLES if not name.endswith(".exr") and name not in ("thumbnail.jpg",)]
 )
@@ -548,6 +559,7 @@ def test_a_cmyk_jpeg_looks_like_its_photograph(tmp_path: Path) -> None:
     assert np.abs(difference).mean() < 3
 
 
+@pytest.mark.everywhere
 def test_sixteen_bits_are_rounded_to_eight(tmp_path: Path) -> None:
     shades = np.linspace(0, 65535, 20 * 20).round().astype(np.uint16).reshape(20, 20)
     expected = np.rint(shades / 257.0).astype(np.uint8)
@@ -565,6 +577,7 @@ def test_a_sixteen_bit_tiff_whose_zero_is_white_is_not_a_negative(tmp_path: Path
     assert (pixels.read(tmp_path / "fax.tif", blender=())[:, :, :3] == round((65535 - 60000) / 257)).all()
 
 
+@pytest.mark.everywhere
 def test_a_float_tiff_is_clipped(tmp_path: Path) -> None:
     shades = np.full((20, 20), 0.5, np.float32)
     shades[0, :4] = (-1.0, 2.0, np.nan, np.inf)
@@ -572,6 +585,7 @@ def test_a_float_tiff_is_clipped(tmp_path: Path) -> None:
     assert pixels.read(tmp_path / "float.tif", blender=())[0, :5, 0].tolist() == [0, 255, 0, 255, 128]
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize("linear", [False, True])
 def test_floats_become_a_picture_top_row_first(linear: bool) -> None:
     values = np.zeros((17, 19, 4), np.float32)
@@ -585,6 +599,7 @@ def test_floats_become_a_picture_top_row_first(linear: bool) -> None:
     assert not result[1:16].any()
 
 
+@pytest.mark.everywhere
 def test_the_linear_transfer_gives_back_every_shade() -> None:
     shades = np.arange(256) / 255.0
     light = np.where(shades <= 0.04045, shades / 12.92, ((shades + 0.055) / 1.055) ** 2.4).astype(np.float32)
@@ -604,6 +619,7 @@ def test_without_a_decoder_the_next_step_is_named(name: str, tmp_path: Path, mon
     assert ("Pillow" in caught.value.hint) == (name == "rgb.jpg")
 
 
+@pytest.mark.everywhere
 def test_png_is_read_without_pillow_and_without_blender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "cup.png").write_bytes(SAMPLE("alpha.png"))
     expected = np.asarray(photograph("RGBA"))
@@ -642,6 +658,7 @@ def test_a_child_blender_gets_a_plain_name_and_leaves_nothing_behind(
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     ("body", "words"),
     [
@@ -659,6 +676,7 @@ def test_a_child_that_fails_gives_a_sentence(body: str, words: str, tmp_path: Pa
     assert caught.value.hint
 
 
+@pytest.mark.everywhere
 def test_a_child_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blender_process, "TIMEOUT_SECONDS", 0.3)
     path = tmp_path / "photo.jpg"

@@ -57,6 +57,7 @@ def pixels_of(content: bytes) -> tuple[str, tuple[int, int], bytes]:
         return image.mode, image.size, image.tobytes()
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     ("ending", "mode", "more"),
     [

@@ -25,6 +25,8 @@ from skimage import data
 from blender_image_to_3d.errors import BadPicture
 from blender_image_to_3d.pictures import png
 
+pytestmark = pytest.mark.everywhere
+
 Bytes = NDArray[np.uint8]
 
 KINDS = [(0, 1), (0, 2), (0, 4), (0, 8), (0, 16), (2, 8), (2, 16), (3, 1), (3, 2), (3, 4), (3, 8), (4, 8), (4, 16)]

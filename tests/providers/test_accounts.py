@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from blender_image_to_3d.errors import Stopped
 from blender_image_to_3d.models import Start
 from blender_image_to_3d.providers.accounts import AccountOutcome
 
-from ..conftest import KEY, PACKAGE, User
+from ..conftest import KEY, User
 from ..fakes.servers.loopback import Exchange
 from ..services import SERVICES, Service, files_with
 
@@ -29,9 +27,8 @@ def meshy(user: User) -> Iterator[Service]:
 
 def run(user: User, provider: str, line: bytes, outcome: Path) -> tuple[int, str]:
     """Return the exit status and what was printed."""
-    command = [sys.executable, "-m", PACKAGE, "account", provider, str(outcome)]
-    done = subprocess.run(command, cwd=user.staged, env=user.environment, input=line, capture_output=True, timeout=60)
-    return done.returncode, (done.stdout + done.stderr).decode()
+    done = user.run("account", provider, outcome, says=line.decode())
+    return done.status, done.output + done.errors
 
 
 def ask(user: User, provider: str, start: Start, outcome: Path) -> AccountOutcome:

@@ -21,7 +21,7 @@ MESHY = (*AIML, "--model", "meshy/meshy-6-image-to-3d")
 
 @pytest.fixture
 def service(user: User) -> Iterator[Service]:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "20"
+    user.have_patience()
     with SERVICES["aimlapi"](user) as running:
         yield running
         assert running.complaints() == []

@@ -12,8 +12,6 @@ import requests
 
 from ..fakes.servers.meshy import BASE, ERROR_SHAPES, MULTI, SINGLE, MeshyServer
 
-pytestmark = pytest.mark.once
-
 KEY = "msy_0123456789abcdef"
 AUTH = {"Authorization": f"Bearer {KEY}"}
 PNG = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n and more").decode()
@@ -31,7 +29,7 @@ def server() -> Iterator[MeshyServer]:
 
 def call(server: MeshyServer, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
     words = {"json": body} if body is not None else {}
-    return requests.request(method, f"{server.url}{BASE}/{path}", headers={**AUTH, **headers}, timeout=10, **words)
+    return requests.request(method, f"{server.url}{BASE}/{path}", headers={**AUTH, **headers}, timeout=600, **words)
 
 
 def create(server: MeshyServer, kind: str = SINGLE, **more: Any) -> requests.Response:
@@ -53,7 +51,7 @@ def test_a_task_goes_from_waiting_to_a_model(server: MeshyServer, picture: str) 
     task = call(server, "GET", path).json()
     assert (task["status"], task["progress"], task["consumed_credits"]) == ("SUCCEEDED", 100, 30)
     assert set(task["model_urls"]) == {"glb", "obj"}
-    assert requests.get(task["model_urls"]["glb"], timeout=10).content == GLB
+    assert requests.get(task["model_urls"]["glb"], timeout=600).content == GLB
     assert (server.creates, server.billable, server.complaints) == (1, 1, [])
 
 
@@ -152,7 +150,7 @@ def test_what_would_be_ignored_and_where_the_key_must_not_go(server: MeshyServer
     create(server, topology="quad")
     create(server, ai_model="meshy-5", remove_lighting=True, topology="quad")
     task = create(server, should_remesh=True, topology="quad").json()["result"]
-    requests.get(call(server, "GET", f"{SINGLE}/{task}").json()["model_urls"]["glb"], headers=AUTH, timeout=10)
+    requests.get(call(server, "GET", f"{SINGLE}/{task}").json()["model_urls"]["glb"], headers=AUTH, timeout=600)
     assert server.complaints[:2] == ["topology without should_remesh is ignored", "remove_lighting is not for meshy-5"]
     assert "goes to the server of the files" in server.complaints[-1]
 
@@ -162,4 +160,4 @@ def test_links_are_signed_anew(server: MeshyServer) -> None:
     path = f"{SINGLE}/{create(server).json()['result']}"
     first, second = (call(server, "GET", path).json()["model_urls"]["glb"] for _ in range(2))
     server.expire_links()
-    assert first != second and requests.get(second, timeout=10).status_code == 403
+    assert first != second and requests.get(second, timeout=600).status_code == 403

@@ -27,8 +27,6 @@ from ..fakes.servers.modelslab import (
 )
 from ..prism import needs_prism, prism
 
-pytestmark = pytest.mark.once
-
 KEY = "ML-7Yq3vT"
 MODELS = {"glb": b"glTF" + b"\2" * 500, "obj": b"o model\n", "stl": b"solid\n", "ply": b"ply\n"}
 FOREIGN = "https://i.example/736x/7c/83/64/7c83645c903677dd93ef50fe953dceea.jpg"
@@ -132,7 +130,7 @@ def server() -> Iterator[ModelsLabServer]:
 
 
 def post(server: ModelsLabServer, path: str, body: Any, **words: Any) -> requests.Response:
-    return requests.post(server.url + path, json=body, timeout=10, **words)
+    return requests.post(server.url + path, json=body, timeout=600, **words)
 
 
 def create(server: ModelsLabServer, **changed: Any) -> requests.Response:
@@ -178,13 +176,13 @@ def test_the_example_of_v6_leads_to_a_model(server: ModelsLabServer) -> None:
     assert isinstance(begun["id"], int) and isinstance(begun["eta"], int) and begun["tip"] and begun["message"]
     assert begun["fetch_result"] == f"{server.base_url}/v6/3d/fetch/{begun['id']}"
     (link,) = begun["future_links"]
-    assert requests.get(link, timeout=10).status_code == 404
-    assert requests.post(begun["fetch_result"], json={"key": KEY}, timeout=10).json()["status"] == "processing"
+    assert requests.get(link, timeout=600).status_code == 404
+    assert requests.post(begun["fetch_result"], json={"key": KEY}, timeout=600).json()["status"] == "processing"
     done = fetch(server, begun["id"])
     assert (done["status"], done["id"], done["output"]) == ("success", begun["id"], [link])
     assert done["generationTime"] == 10.62
     assert done["meta"]["seed"] == RANDOM_SEED and done["meta"]["ss_sampling_steps"] == 50
-    assert [requests.get(url, timeout=10).content for url in (link, *done["proxy_links"])] == [MODELS["glb"]] * 2
+    assert [requests.get(url, timeout=600).content for url in (link, *done["proxy_links"])] == [MODELS["glb"]] * 2
     assert (server.creates, server.billable, server.complaints) == (1, 1, [])
     assert server.generated == [{name: value for name, value in V6_EXAMPLE.items() if name != "key"}]
 
@@ -215,8 +213,8 @@ def test_the_example_of_the_enterprise_page_has_paths_of_its_own(server: ModelsL
     begun = post(server, ENTERPRISE, body).json()
     assert begun["fetch_result"] == f"{server.url}/api/v1/enterprise/3d/fetch/{begun['id']}"
     assert post(server, f"/api/v6/3d/fetch/{begun['id']}", {"key": KEY}).status_code == 400
-    assert requests.post(begun["fetch_result"], json={"key": KEY}, timeout=10).json()["status"] == "processing"
-    assert requests.post(begun["fetch_result"], json={"key": KEY}, timeout=10).json()["status"] == "success"
+    assert requests.post(begun["fetch_result"], json={"key": KEY}, timeout=600).json()["status"] == "processing"
+    assert requests.post(begun["fetch_result"], json={"key": KEY}, timeout=600).json()["status"] == "success"
     del body["output_format"]
     assert post(server, ENTERPRISE, body).json()["future_links"][0].endswith(".obj")
     assert post(server, "/api/v1/enterprise/base64_to_url", {"key": KEY}).status_code == 404
@@ -262,7 +260,7 @@ def test_what_the_legacy_page_requires_is_required(name: str) -> None:
 )
 def test_a_body_that_is_no_json_object_is_refused(server: ModelsLabServer, data: bytes, kind: str) -> None:
     for path in (CREATE, ENTERPRISE, UPLOAD, "/api/wallet_balance", "/api/v6/3d/fetch/1"):
-        answer = requests.post(server.url + path, data, headers={"Content-Type": kind}, timeout=10)
+        answer = requests.post(server.url + path, data, headers={"Content-Type": kind}, timeout=600)
         assert (answer.status_code, answer.json()["status"]) == (400, "error")
 
 
@@ -287,7 +285,7 @@ def test_the_old_page_says_so_with_200() -> None:
 def test_other_methods_and_paths_are_refused(server: ModelsLabServer) -> None:
     for path in (CREATE, "/api/v6/3d/fetch/1", UPLOAD, "/api/wallet_balance"):
         for method in ("GET", "PUT"):
-            assert requests.request(method, server.url + path, timeout=10).status_code == 405
+            assert requests.request(method, server.url + path, timeout=600).status_code == 405
     for path in ("/", "/api/v6/3d/fetch/", "/api/v6/3d/base64_to_url", CREATE + "/", "/api" + CREATE):
         answer = post(server, path, {"key": KEY})
         assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html")
@@ -310,7 +308,7 @@ def test_where_one_name_is_right_the_other_is_unknown(only: str) -> None:
 def test_both_names_are_one_picture_that_was_uploaded(server: ModelsLabServer) -> None:
     url = upload(server, picture())
     assert create(server, init_image=url, image=url).status_code == 200
-    assert requests.get(url, timeout=10).content == picture()
+    assert requests.get(url, timeout=600).content == picture()
     assert create(server, init_image=url + "x").json()["message"] == "Unable to fetch image from provided URL"
     server.uploads.clear()
     assert create(server, init_image=url).status_code == 400
@@ -434,19 +432,19 @@ def test_the_calls_fail_as_they_are_told(server: ModelsLabServer) -> None:
 def test_results_may_be_late_or_only_at_the_proxy(server: ModelsLabServer) -> None:
     server.polls, server.cdn.lags = 0, 2
     done = create(server).json()
-    assert [requests.get(done["output"][0], timeout=10).status_code for _ in range(3)] == [404, 404, 200]
+    assert [requests.get(done["output"][0], timeout=600).status_code for _ in range(3)] == [404, 404, 200]
     server.cdn.lags, server.cdn.forbids_output = 0, True
-    assert requests.get(done["output"][0], timeout=10).status_code == 403
-    assert requests.get(done["proxy_links"][0], timeout=10).content == MODELS["glb"]
-    assert requests.get(server.cdn.url + "/out/another.glb", timeout=10).status_code == 404
-    assert requests.post(done["proxy_links"][0], timeout=10).status_code == 405
+    assert requests.get(done["output"][0], timeout=600).status_code == 403
+    assert requests.get(done["proxy_links"][0], timeout=600).content == MODELS["glb"]
+    assert requests.get(server.cdn.url + "/out/another.glb", timeout=600).status_code == 404
+    assert requests.post(done["proxy_links"][0], timeout=600).status_code == 405
 
 
 def test_results_have_ranges_and_tags(server: ModelsLabServer) -> None:
     server.polls = 0
     (link,) = create(server).json()["output"]
-    tag = requests.get(link, timeout=10).headers["etag"]
-    rest = requests.get(link, headers={"Range": "bytes=100-", "If-Range": tag}, timeout=10)
+    tag = requests.get(link, timeout=600).headers["etag"]
+    rest = requests.get(link, headers={"Range": "bytes=100-", "If-Range": tag}, timeout=600)
     assert (rest.status_code, rest.content) == (206, MODELS["glb"][100:])
 
 
@@ -456,7 +454,7 @@ def test_a_video_stands_beside_the_model(server: ModelsLabServer, place: Any) ->
     done = create(server, render=True).json()
     links = {"output": done["output"][1:], "first": done["output"][:1], "extra_assets": done.get("extra_assets")}
     (video,) = links[place]
-    assert video.endswith(".mp4") and requests.get(video, timeout=10).content == VIDEO
+    assert video.endswith(".mp4") and requests.get(video, timeout=600).content == VIDEO
     assert sum(link.endswith(".glb") for link in done["output"]) == 1
 
 
@@ -466,8 +464,8 @@ def test_an_obj_comes_with_its_material_and_texture(server: ModelsLabServer) -> 
     assert [link.rpartition("/")[2] for link in begun["extra_assets"]] == ["material.mtl", "texture.png"]
     done = finished(server, begun["id"])
     assert done["extra_assets"] == begun["extra_assets"]
-    assert requests.get(done["output"][0], timeout=10).content.startswith(b"mtllib material.mtl\n")
-    assert [requests.get(link, timeout=10).content for link in done["extra_assets"]] == list(server.assets.values())
+    assert requests.get(done["output"][0], timeout=600).content.startswith(b"mtllib material.mtl\n")
+    assert [requests.get(link, timeout=600).content for link in done["extra_assets"]] == list(server.assets.values())
 
 
 def test_the_history_finds_lost_jobs(server: ModelsLabServer) -> None:
@@ -476,7 +474,7 @@ def test_the_history_finds_lost_jobs(server: ModelsLabServer) -> None:
     assert post(server, "/api/assets_generated", body).json()["data"] == []
     reply = post(server, "/api/assets_generated", body).json()
     assert [each["id"] for each in reply["data"]] == jobs[:0:-1] and reply["pagination"]["total"] == 3
-    assert requests.get(reply["data"][0]["output"][0], timeout=10).content == MODELS["glb"]
+    assert requests.get(reply["data"][0]["output"][0], timeout=600).content == MODELS["glb"]
     for wrong in ({"type": "image"}, {"page": 0}, {"per_page": 31}, {"page": "1"}, {"sort": "id"}):
         assert set(post(server, "/api/assets_generated", {**body, **wrong}).json()["message"]) == set(wrong)
 
@@ -491,9 +489,9 @@ def test_a_key_in_the_wrong_place_is_noticed(server: ModelsLabServer) -> None:
     server.polls = 0
     (link,) = create(server).json()["output"]
     basic = base64.b64encode(KEY.encode()).decode()
-    requests.get(link, headers={"Authorization": "Bearer another"}, timeout=10)
-    requests.get(f"{link}?key={KEY}", timeout=10)
-    requests.post(server.cdn.url + "/api/v6/3d/fetch/1", json={"key": KEY}, timeout=10)
+    requests.get(link, headers={"Authorization": "Bearer another"}, timeout=600)
+    requests.get(f"{link}?key={KEY}", timeout=600)
+    requests.post(server.cdn.url + "/api/v6/3d/fetch/1", json={"key": KEY}, timeout=600)
     post(server, "/api/wallet_balance", {"key": KEY}, headers={"key": "another"})
     post(server, "/api/wallet_balance", {"key": KEY}, headers={"X-Whatever": f"Basic {basic}"})
     post(server, "/api/wallet_balance?page=1", {"key": KEY})
@@ -503,7 +501,7 @@ def test_a_key_in_the_wrong_place_is_noticed(server: ModelsLabServer) -> None:
 
 def test_fetch_result_may_lead_where_the_key_must_not_go(server: ModelsLabServer) -> None:
     server.fetch_result_host = server.cdn.url
-    answer = requests.post(create(server).json()["fetch_result"], json={"key": KEY}, timeout=10)
+    answer = requests.post(create(server).json()["fetch_result"], json={"key": KEY}, timeout=600)
     assert answer.status_code == 405 and len(server.complaints) == 1
 
 
@@ -530,7 +528,7 @@ def test_the_documents_own_schema_agrees() -> None:
     with prism(SPEC) as url:
 
         def status(body: dict[str, Any]) -> int:
-            return requests.post(f"{url}/3d/image_to_3d", json=body, timeout=10).status_code
+            return requests.post(f"{url}/3d/image_to_3d", json=body, timeout=600).status_code
 
         assert (status(V6_EXAMPLE), status(right)) == (400, 200)
         assert [row for row in BROKEN if status({**right, row[0]: row[1]}) != 400] == []

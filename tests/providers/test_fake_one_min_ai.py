@@ -17,8 +17,6 @@ import requests
 from ..conftest import draw_disc
 from ..fakes.servers.one_min_ai import FEATURE, OneMinAiServer
 
-pytestmark = pytest.mark.once
-
 KEY = "min-key-0123456789"
 AUTH = {"API-KEY": KEY}
 PNG = b"\x89PNG\r\n\x1a\n and more"
@@ -61,7 +59,7 @@ def test_what_the_documents_show_is_accepted(server: OneMinAiServer, image: str)
     assert record["aiRecordDetail"]["promptObject"] == {"imageUrl": image}
     (path,) = record["aiRecordDetail"]["resultObject"]
     assert path.startswith("images/") and path.endswith("_3d_generated.jpg") and path in record["temporaryUrl"]
-    assert requests.get(record["temporaryUrl"], timeout=10).content == GLB
+    assert requests.get(record["temporaryUrl"], timeout=600).content == GLB
     assert (server.creates, server.billable, server.generated, server.complaints) == (1, 1, [feature(image)], [])
 
 
@@ -237,7 +235,7 @@ def test_a_key_belongs_into_its_header(
     server: OneMinAiServer, headers: dict[str, str], query: str, complaint: str, path: str
 ) -> None:
     method, path = path.split()
-    answer = requests.request(method, server.url + path + query, headers=headers, timeout=10)
+    answer = requests.request(method, server.url + path + query, headers=headers, timeout=600)
     assert answer.status_code == 401 and answer.json()["errorCode"] == "INVALID_AUTH_TOKEN"
     assert complaint in " ".join(server.complaints) and bool(server.complaints) == bool(complaint)
 
@@ -256,7 +254,7 @@ def test_a_key_belongs_into_its_header(
     ],
 )
 def test_other_addresses_and_methods(server: OneMinAiServer, method: str, path: str, status: int) -> None:
-    assert requests.request(method, server.url + path, headers=AUTH, timeout=10).status_code == status
+    assert requests.request(method, server.url + path, headers=AUTH, timeout=600).status_code == status
     assert server.billable == 0
 
 
@@ -352,26 +350,26 @@ def test_links_must_be_used_as_they_are(server: OneMinAiServer, change: str) -> 
         "path": url.replace(".jpg?", ".glb?"),
         "more": url + "&download=1",
     }[change]
-    answer = requests.get(changed, timeout=10)
+    answer = requests.get(changed, timeout=600)
     assert answer.status_code == 403 and b"<Code>SignatureDoesNotMatch</Code>" in answer.content
-    assert "%2Fus-east-1%2F" in url and requests.get(url, timeout=10).content == GLB
+    assert "%2Fus-east-1%2F" in url and requests.get(url, timeout=600).content == GLB
 
 
 @pytest.mark.parametrize("headers", [AUTH, {"Authorization": f"Bearer {KEY}"}, {"API-KEY": "x"}, {"Cookie": "a=b"}])
 def test_the_storage_must_not_see_the_key(server: OneMinAiServer, headers: dict[str, str]) -> None:
     url = post(server, feature()).json()["aiRecord"]["temporaryUrl"]
-    assert requests.get(url, headers=headers, timeout=10).status_code == (400 if "Authorization" in headers else 200)
+    assert requests.get(url, headers=headers, timeout=600).status_code == (400 if "Authorization" in headers else 200)
     assert server.complaints
 
 
 def test_links_expire_and_are_made_anew(server: OneMinAiServer) -> None:
     server.cdn.link_uses = 1
     record = post(server, feature()).json()["aiRecord"]
-    assert [requests.get(record["temporaryUrl"], timeout=10).status_code for _ in range(2)] == [200, 403]
+    assert [requests.get(record["temporaryUrl"], timeout=600).status_code for _ in range(2)] == [200, 403]
     again = [get(server, f"/api/results/{record['uuid']}").json()["aiRecord"]["temporaryUrl"] for _ in range(2)]
-    assert requests.get(again[0], timeout=10).content == GLB
+    assert requests.get(again[0], timeout=600).content == GLB
     server.expire_links()
-    answer = requests.get(again[1], timeout=10)
+    answer = requests.get(again[1], timeout=600)
     assert answer.status_code == 403 and b"<Message>Request has expired</Message>" in answer.content
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 import trimesh
 
-from ..conftest import User
+from ..conftest import HANGS_SECONDS, User
 from ..fakes.servers import loopback
 from ..fakes.servers.hunyuan3d import TRAFFIC, Hunyuan3DServer
 from ..fakes.servers.loopback import Answer
 from ..jobs.test_worker import option, state, wait_for, worker_pids
+from ..services import FOR_EVER
 
 HUNYUAN = ("--provider", "hunyuan3d")
 BOX = trimesh.creation.box()
@@ -37,7 +38,7 @@ def newer(user: User) -> Iterator[Hunyuan3DServer]:
 
 
 def _started(user: User, version: str) -> Iterator[Hunyuan3DServer]:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "10"
+    user.have_patience(10)
     with Hunyuan3DServer(version, MODELS) as server:
         user.environment["IMAGE_TO_3D_HUNYUAN3D_URL"] = server.url
         yield server
@@ -149,7 +150,7 @@ def test_a_job_that_dies_on_the_server_stalls_here_and_can_be_sent_again(
     user: User, cup: Path, older: Hunyuan3DServer, texture: bool
 ) -> None:
     """`processing` for ever."""
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    user.have_patience(1)
     older.fails = True
     answer = user.run("generate", cup, *HUNYUAN, *option(texture=texture))
     assert answer.status == 1 and "nothing new" in answer.errors and "Working" in answer.errors
@@ -158,16 +159,18 @@ def test_a_job_that_dies_on_the_server_stalls_here_and_can_be_sent_again(
     older.fails = False
     assert user.run("jobs", "resume", job["id"]).status == 1, "the server still does not know"
     assert older.posts == 1
+    user.have_patience()
     assert user.run("jobs", "resume", job["id"], "--again").status == 0
     assert older.posts == 2
 
 
 def test_painting_that_never_ends_stalls_and_can_be_resumed(user: User, cup: Path, newer: Hunyuan3DServer) -> None:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    user.have_patience(1)
     newer.fail("/status", loopback.status(200, body={"status": "texturing"}), times=50)
     answer = user.run("generate", cup, *HUNYUAN, *option(texture=True))
     assert answer.status == 1 and "Painting the model" in answer.errors and state(user) == "failed"
     newer.faults.clear()
+    user.have_patience()
     assert user.run("jobs", "resume", user.jobs()[0]["id"]).status == 0
     assert newer.posts == 1
 
@@ -215,7 +218,7 @@ def test_a_fault_while_sending(
     user: User, cup: Path, older: Hunyuan3DServer, fault: Answer, final: str, status: int
 ) -> None:
     """It costs nothing, so the next command sends it again; but no command sends it twice by itself."""
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "8" if final == "ready" else "1"
+    user.have_patience(8 if final == "ready" else 1)
     older.fail("/send", fault)
     answer = user.run("generate", cup, *HUNYUAN)
     assert (answer.status, state(user)) == (status, final), answer.errors
@@ -224,6 +227,7 @@ def test_a_fault_while_sending(
         return
     assert older.posts == 1 and "Traceback" not in answer.errors
     assert user.jobs()[0]["problem"]["charged"] == "no"
+    user.have_patience()
     assert user.run("jobs", "resume", user.jobs()[0]["id"]).status == 0
     assert older.posts == 2
 
@@ -258,13 +262,14 @@ def test_a_fault_while_asking(
     user: User, cup: Path, older: Hunyuan3DServer, fault: Answer, times: int, final: str, status: int
 ) -> None:
     """Asking is repeated, or the next command does it: nothing is sent again."""
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1" if final == "failed" else "8"
+    user.have_patience(1 if final == "failed" else 8)
     older.fail("/status", fault, times=times)
     answer = user.run("generate", cup, *HUNYUAN)
     assert (answer.status, state(user)) == (status, final), answer.errors
     assert "Traceback" not in answer.errors
     older.faults.clear()
     if final == "failed":
+        user.have_patience()
         assert user.run("jobs", "resume", user.jobs()[0]["id"]).status == 0
     assert older.posts == 1
 
@@ -292,22 +297,21 @@ def _large_glb() -> bytes:
 
 @pytest.mark.parametrize("path", ["/generate", "/send", "/status"])
 def test_cancelling_is_quick_in_every_phase(user: User, cup: Path, newer: Hunyuan3DServer, path: str) -> None:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "60"
+    user.have_patience(60)
     newer.fail(path, loopback.silence)
     command = user.start("generate", cup, *HUNYUAN, *option(texture=path != "/generate"))
     wait_for(lambda: newer.count("GET" if path == "/status" else "POST", path))
-    started = time.monotonic()
     assert user.run("jobs", "cancel", user.jobs()[0]["id"]).status == 0
-    command.communicate(timeout=20)
-    assert state(user) == "cancelled" and time.monotonic() - started < 4
+    command.communicate(timeout=HANGS_SECONDS)
+    assert state(user) == "cancelled", "it did not wait for the silent server"
 
 
 def test_ctrl_c_keeps_the_job_and_the_next_day_brings_the_model(user: User, cup: Path, older: Hunyuan3DServer) -> None:
-    older.polls = 8
+    older.polls = FOR_EVER
     command = user.start("generate", cup, *HUNYUAN)
     wait_for(lambda: state(user) == "running")
     command.send_signal(signal.SIGINT)
-    command.communicate(timeout=20)
+    command.communicate(timeout=HANGS_SECONDS)
     assert command.returncode == 130 and state(user) == "running"
     older.polls = 0
     for job in older.jobs.values():
@@ -325,7 +329,7 @@ def test_a_worker_killed_at_any_moment_ends_with_the_model(
     time.sleep(0.2 * seed)
     for pid in worker_pids(user):
         os.kill(pid, signal.SIGKILL)
-    command.communicate(timeout=20)
+    command.communicate(timeout=HANGS_SECONDS)
     answer = user.run("jobs", "resume", user.jobs()[0]["id"])
     assert answer.status == 0, answer.errors
     assert state(user) == "ready" and older.posts <= 2

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ..conftest import KEY, User, draw_disc
+from ..conftest import HANGS_SECONDS, KEY, User, draw_disc
+from ..fakes.servers import loopback
 from ..fakes.servers.meshy import MeshyServer
 from ..jobs.test_worker import option, state, wait_for, worker_pids
-from ..services import MODELS, SERVICES, Service, files_with
+from ..services import FOR_EVER, MODELS, SERVICES, Service, files_with
 
 MESHY = ("--provider", "meshy")
 DEFAULTS = {
@@ -33,7 +34,7 @@ DEFAULTS = {
 
 @pytest.fixture
 def service(user: User) -> Iterator[Service]:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "20"
+    user.have_patience()
     with SERVICES["meshy"](user) as running:
         yield running
         assert running.complaints() == []
@@ -134,11 +135,14 @@ def test_what_would_be_paid_for_and_ignored_is_refused_before(
 
 
 def test_progress_is_shown(user: User, cup: Path, shop: MeshyServer) -> None:
-    shop.polls = 8
+    shop.polls = shop.waits = FOR_EVER
     command = user.start("generate", cup, *MESHY)
     wait_for(lambda: any("behind 3 others" in job["message"] for job in user.jobs()))
+    (task,) = shop.tasks.values()
+    shop.waits, task.asked = 0, FOR_EVER // 2
     wait_for(lambda: any(0 < (job["progress"] or 0) < 1 for job in user.jobs()))
-    command.communicate(timeout=30)
+    task.polls = 0
+    command.communicate(timeout=HANGS_SECONDS)
     assert (command.returncode, state(user)) == (0, "ready")
 
 
@@ -206,12 +210,10 @@ def test_a_model_that_is_retired(user: User, cup: Path, shop: MeshyServer) -> No
 
 
 def test_an_expired_link_is_asked_for_again(user: User, cup: Path, shop: MeshyServer) -> None:
-    shop.polls, shop.cdn.link_uses = 0, 0
-    command = user.start("generate", cup, *MESHY)
-    wait_for(lambda: shop.cdn.count("GET"))
-    shop.cdn.link_uses = None
-    command.communicate(timeout=30)
-    assert (command.returncode, state(user), shop.billable) == (0, "ready", 1)
+    shop.polls = 0
+    shop.cdn.fail("/", loopback.status(403))
+    assert user.run("generate", cup, *MESHY).status == 0
+    assert (state(user), shop.billable, shop.cdn.count("GET")) == ("ready", 1, 2)
 
 
 def test_a_link_that_has_expired_since_is_asked_for_by_resume(user: User, cup: Path, shop: MeshyServer) -> None:
@@ -225,7 +227,7 @@ def test_a_link_that_has_expired_since_is_asked_for_by_resume(user: User, cup: P
 
 
 def test_a_task_that_is_gone_is_said(user: User, cup: Path, shop: MeshyServer) -> None:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    user.have_patience(1)
     shop.ends_as = "IN_PROGRESS"
     assert "nothing new" in user.run("generate", cup, *MESHY).errors
     shop.tasks.clear()
@@ -235,12 +237,12 @@ def test_a_task_that_is_gone_is_said(user: User, cup: Path, shop: MeshyServer) -
 
 
 def test_a_killed_worker_is_followed_and_pays_once(user: User, cup: Path, shop: MeshyServer, tmp_path: Path) -> None:
-    shop.polls = 20
+    shop.polls = FOR_EVER
     command = user.start("generate", cup, *MESHY)
     wait_for(lambda: state(user) == "running" and worker_pids(user))
     for pid in worker_pids(user):
         os.kill(pid, signal.SIGKILL)
-    command.communicate(timeout=20)
+    command.communicate(timeout=HANGS_SECONDS)
     shop.tasks[next(iter(shop.tasks))].polls = 0
     answer = user.run("jobs", "resume", user.jobs()[0]["id"], "--output", tmp_path / "cup.glb")
     assert answer.status == 0, answer.errors
@@ -248,11 +250,15 @@ def test_a_killed_worker_is_followed_and_pays_once(user: User, cup: Path, shop: 
 
 
 def test_what_cannot_be_stopped_is_kept(user: User, cup: Path, shop: MeshyServer) -> None:
-    shop.polls = 6
+    shop.polls = FOR_EVER
     command = user.start("generate", cup, *MESHY)
     wait_for(lambda: state(user) == "running")
-    user.run("jobs", "cancel", user.jobs()[0]["id"])
-    command.communicate(timeout=30)
+    job = user.jobs()[0]["id"]
+    cancelling = user.start("jobs", "cancel", job)
+    wait_for(lambda: "cannot be told to stop" in (user.library / job / "worker.log").read_text())
+    next(iter(shop.tasks.values())).polls = 0
+    cancelling.communicate(timeout=HANGS_SECONDS)
+    command.communicate(timeout=HANGS_SECONDS)
     assert state(user) == "ready" and shop.count("DELETE") == 0
 
 

@@ -32,7 +32,7 @@ INSTANT_MESH = ("--provider", "modelslab_instantmesh")
 
 @pytest.fixture
 def service(user: User) -> Iterator[Service]:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "20"
+    user.have_patience()
     with SERVICES["modelslab"](user) as running:
         yield running
         assert running.complaints() == []
@@ -219,11 +219,12 @@ def test_a_failure_of_the_work_is_said_in_its_words(user: User, cup: Path, lab: 
 
 
 def test_work_that_never_ends_can_be_asked_for_later(user: User, cup: Path, lab: ModelsLabServer) -> None:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    user.have_patience(1)
     lab.ends_as = "never"
     answer = user.run("generate", cup, *V6)
     assert answer.status == 1 and "nothing new" in answer.errors
     lab.ends_as = "success"
+    user.have_patience()
     assert user.run("jobs", "resume", user.jobs()[0]["id"]).status == 0
     assert (state(user), lab.billable) == ("ready", 1)
 
@@ -309,7 +310,7 @@ def test_the_service_s_own_schema_accepts_what_we_send(user: User, cup: Path, la
 
         def sent(body: bytes) -> requests.Response:
             headers = {"Content-Type": "application/json"}
-            return requests.post(f"{url}/3d/image_to_3d", body, headers=headers, timeout=30)
+            return requests.post(f"{url}/3d/image_to_3d", body, headers=headers, timeout=600)
 
         assert [sent(body).headers.get("sl-violations") for body in bodies] == [None] * len(WAYS)
         as_described = {name: value for name, value in json.loads(bodies[0]).items() if name != "image"}

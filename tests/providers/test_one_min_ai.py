@@ -21,7 +21,7 @@ ONE = ("--provider", "one_min_ai")
 
 @pytest.fixture
 def service(user: User) -> Iterator[Service]:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "20"
+    user.have_patience()
     with SERVICES["one_min_ai"](user) as running:
         yield running
         assert running.complaints() == []

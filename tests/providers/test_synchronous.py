@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import KEY, User
+from ..conftest import HANGS_SECONDS, KEY, User
 from ..fakes.servers import loopback
 from ..fakes.servers.loopback import Exchange, Server
 from ..jobs.test_worker import state, wait_for, worker_pids
@@ -72,7 +72,7 @@ def test_a_crash_between_answer_and_download_loses_nothing(
     assert state(user) == "downloading"
     for pid in worker_pids(user):
         os.kill(pid, 9)
-    command.communicate(timeout=20)
+    command.communicate(timeout=HANGS_SECONDS)
     assert secrets_in_files(user) == []
     answer = user.run("jobs", "resume", user.jobs()[0]["id"], "--output", tmp_path / "cup.ply")
     assert answer.status == 0, answer.errors
@@ -86,12 +86,13 @@ def test_a_crash_in_the_purchase_leaves_it_unknown(user: User, cup: Path, shop: 
     wait_for(lambda: shop.seen and shop.seen[0].body)
     for pid in worker_pids(user):
         os.kill(pid, 9)
-    command.communicate(timeout=20)
+    command.communicate(timeout=HANGS_SECONDS)
     assert state(user) == "unknown"
     answer = user.run("jobs", "resume", user.jobs()[0]["id"])
     assert answer.status == 1 and "--again" in answer.errors and shop.count("POST") == 1
 
 
+@pytest.mark.everywhere
 @pytest.mark.parametrize(
     ("fault", "final", "charged", "status"),
     [
@@ -108,12 +109,13 @@ def test_a_crash_in_the_purchase_leaves_it_unknown(user: User, cup: Path, shop: 
 def test_a_purchase_that_goes_wrong(
     user: User, cup: Path, shop: Server, fault: loopback.Answer, final: str, charged: str, status: int
 ) -> None:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    user.have_patience(1)
     shop.fail("/v1/make", fault)
     answer = user.run("generate", cup, *LINK)
     (job,) = user.jobs()
     assert (answer.status, job["state"], job["problem"]["charged"]) == (status, final, charged)
     assert shop.count("POST") == 1 and secrets_in_files(user) == [] and KEY not in answer.errors
+    user.have_patience()
     again = user.run("jobs", "resume", job["id"])
     if final == "unknown":
         assert again.status == 1 and "--again" in again.errors and shop.count("POST") == 1
@@ -125,12 +127,13 @@ def test_a_purchase_that_goes_wrong(
 def test_a_result_that_cannot_be_fetched_is_not_bought_again(
     user: User, cup: Path, shop: Server, files: Server, fault: loopback.Answer
 ) -> None:
-    user.environment["IMAGE_TO_3D_PATIENCE_SECONDS"] = "1"
+    user.have_patience(1)
     files.fail("/model", fault, times=20)
     assert user.run("generate", cup, *LINK).status in {1, 4}
     (job,) = user.jobs()
     assert (job["state"], job["problem"]["charged"]) == ("failed", "yes")
     assert secrets_in_files(user) == []
     files.faults.clear()
+    user.have_patience()
     assert user.run("jobs", "resume", job["id"]).status == 0
     assert shop.count("POST") == 1

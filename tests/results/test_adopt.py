@@ -24,6 +24,8 @@ from blender_image_to_3d.results.adopt import adopt, safe_name
 
 from ..conftest import ROOT, draw_disc
 
+pytestmark = pytest.mark.everywhere
+
 OBJ = b"mtllib cup.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nusemtl clay\nf 1 2 3\n"
 MTL = b"newmtl clay\nKd 1 1 1\nmap_Kd skin.png\n"
 PLY = b"ply\nformat ascii 1.0\nelement vertex 0\nend_header\n"

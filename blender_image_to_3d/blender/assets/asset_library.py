@@ -79,7 +79,7 @@ class AssetLibrary:
         """
         if self._one is None or not self._added:
             return
-        with _locked(self._folder), staging.scratch_scene():
+        with _locked(self._folder), staging.staging_scene():
             kept = _without(self._added, _load(self._one))
             added = [each for part in self._added.values() for each in _load(part)]
             for each in added:
@@ -98,7 +98,7 @@ def _jobs_in(blend: Path) -> dict[str, str]:
     """
     if not blend.exists():
         return {}
-    with staging.scratch_scene():
+    with staging.staging_scene():
         found = [(each.get(TITLE_KEY), provenance.job_of(each)) for each in _load(blend, link=True)]
     jobs = {title: job for title, job in found if title and job}
     if not jobs:

@@ -18,7 +18,7 @@ from ...models import Job, Problem
 from .. import foreign
 from ..importing import asset_data, provenance
 from ..importing.import_model import import_job
-from ..importing.staging import scratch_scene
+from ..importing.staging import staging_scene
 from . import contact_sheet, lettering, studio
 from .asset_library import AssetLibrary
 from .contact_sheet import Card, ContactSheet
@@ -116,7 +116,7 @@ def _model(exhibit: Exhibit, job: Job) -> Iterator[tuple[bpy.types.Object, bpy.t
         StorageError: a file is missing.
     """
     assert exhibit.folder is not None
-    with scratch_scene() as (scene, view_layer):
+    with staging_scene() as (scene, view_layer):
         try:
             root = import_job(
                 job,

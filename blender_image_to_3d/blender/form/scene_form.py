@@ -18,6 +18,7 @@ import bpy
 from bpy.props import PointerProperty, StringProperty
 
 from ...errors import BadOption
+from .. import EXTENSION
 from ..interface.texts import CONTEXT, marked
 from . import provider_facts
 from .fields import Choice, Field, Maybe, Number, Switch, Text, field_of
@@ -338,7 +339,7 @@ def _now() -> _Ready:
 
 def _cache_folder() -> Path | None:
     try:
-        return Path(bpy.utils.extension_path_user(__package__.partition(".blender.")[0], create=True))
+        return Path(bpy.utils.extension_path_user(EXTENSION, create=True))
     except (ValueError, OSError):  # not installed as an extension; or there is no place to write
         return None
 

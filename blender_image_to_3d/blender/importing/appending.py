@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the .blend that the helper made to objects in the scene: the only part of an import that the user waits for."""
+"""From the .blend that the import process made to objects in the scene: what the user waits for of an import."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def append(
     collection_name: str | None,
     select: bool,
 ) -> bpy.types.Object:
-    """Bring what the helper prepared into a scene and return its root object; nothing else there changes.
+    """Bring what the import process prepared into a scene and return its root object; nothing else there changes.
 
     The caller pushes the undo step.
 

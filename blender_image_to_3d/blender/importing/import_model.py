@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the files of a result to one root object in the scene.
 
-Everything happens in a scene of its own (`scratch`); only the finished objects are moved into the user's.
+Everything happens in a scene of its own (see `staging`); only the finished objects are moved into the user's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A Blender beside this one that imports results, so that this one only has to append what it made.
 
-Nothing here waits. Whoever has a `Helper` calls `step` now and then. Standard library and bpy only.
+Nothing here waits. Whoever has an `ImportProcess` calls `step` now and then. Standard library and bpy only.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Prepared:
 
     task: Task
     blend: Path
-    """What is to be appended. It is the helper's: tell it when it is not needed any more."""
+    """What is to be appended. It belongs to the import process: tell it when it is not needed any more."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class _Begun:
     deadline: float
 
 
-class Helper:
+class ImportProcess:
     """Starts the child, hands it one task after the other, and starts another one if it dies."""
 
     def __init__(self, command: Sequence[str], *, task_seconds: float = TASK_SECONDS) -> None:

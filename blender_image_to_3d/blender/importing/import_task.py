@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the helper does for a task: import the result of a job into a .blend that a Blender in use appends at once."""
+"""What the import process does for a task: import the result of a job into a .blend that only has to be appended."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def hand_over(task: Mapping[str, Any], blend: Path) -> None:
     descriptions: dict[str, str] = {}
     with contextlib.suppress(BadOption):  # it was made by a provider that this version does not know
         descriptions = provenance.descriptions_of(job)
-    with staging.scratch_scene() as (scene, view_layer):
+    with staging.staging_scene() as (scene, view_layer):
         _measure_like(task["units"], scene)
         root = import_job(
             job,
@@ -72,7 +72,7 @@ def hand_over(task: Mapping[str, Any], blend: Path) -> None:
 
 
 def _measure_like(units: Mapping[str, Any], scene: bpy.types.Scene) -> None:
-    """Give the scene the units and frames that `helper.units_of` found."""
+    """Give the scene the units and frames that `import_process.units_of` found."""
     for owner, settings in ((scene.unit_settings, "units"), (scene.render, "render"), (scene, "frames")):
         for name, value in units.get(settings, {}).items():
             setattr(owner, name, value)

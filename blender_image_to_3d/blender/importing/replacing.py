@@ -13,7 +13,7 @@ from .appending import Appended, load
 
 
 def replace(blend: Path, target: bpy.types.Object) -> bpy.types.Object:
-    """Give `target` the model that the helper prepared, and return it.
+    """Give `target` the model that the import process prepared, and return it.
 
     It keeps its name, transform, modifiers, constraints, animation, parent, collections, selection, and whoever points
     at it; mesh, materials and custom properties of ours are the new ones. Other objects that share its mesh keep that.

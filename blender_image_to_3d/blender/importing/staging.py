@@ -50,7 +50,7 @@ def nothing_left_on_failure() -> Iterator[set[int]]:
 
 
 @contextmanager
-def scratch_scene() -> Iterator[tuple[bpy.types.Scene, bpy.types.ViewLayer]]:
+def staging_scene() -> Iterator[tuple[bpy.types.Scene, bpy.types.ViewLayer]]:
     """A scene that is gone afterwards, with every other datablock that was made in the meantime."""
     before = present()
     try:

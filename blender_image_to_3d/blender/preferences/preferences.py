@@ -20,13 +20,13 @@ from ... import providers
 from ...errors import ImageTo3DError
 from ...host import settings, system
 from ...host.settings import Settings
+from .. import EXTENSION
 from ..form import scene_form
 from ..interface.texts import CONTEXT, draw_wrapped, tr, tr_error, tr_problem
-from ..session import modal_timer, services
+from ..session import current, services
 from ..session.services import Service
-from ..session.short_programs import Errand
+from ..session.short_programs import ShortProgram
 
-_BASE_PACKAGE = (__package__ or "").partition(".blender.")[0]
 _LIBRARY_VARIABLE = "IMAGE_TO_3D_LIBRARY"
 # Without this, a path that begins with // crashes Blender 5 in preferences: it looks for the datablock of the property.
 _PATH_OPTIONS = {"SKIP_SAVE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())
@@ -55,7 +55,7 @@ class _Shown:
     usage: str = ""
     """How much is in the library, in words."""
     measured: float | None = None
-    errand: Errand | None = None
+    short_program: ShortProgram | None = None
     """It measures the library."""
     is_moving: bool = False
     """Another library was chosen, and the jobs that go on are in the old one."""
@@ -66,7 +66,7 @@ _shown: _Shown | None = None
 
 def of(context: bpy.types.Context) -> ImageTo3DPreferences | None:
     """Return the preferences of this add-on; nothing, if it is not enabled in them."""
-    addon = context.preferences.addons.get(_BASE_PACKAGE)
+    addon = context.preferences.addons.get(EXTENSION)
     return addon.preferences if addon is not None else None
 
 
@@ -80,8 +80,8 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
     services.forget()
-    if _shown is not None and _shown.errand is not None:
-        _shown.errand.answer()
+    if _shown is not None and _shown.short_program is not None:
+        _shown.short_program.answer()
     _shown = None
 
 
@@ -187,7 +187,7 @@ def _tick() -> float | None:
     _move(_now())
     if has_changed:
         _redraw()
-    is_busy = services.is_waiting() or _now().errand is not None or _now().is_moving
+    is_busy = services.is_waiting() or _now().short_program is not None or _now().is_moving
     return _TICK_SECONDS if is_busy else None
 
 
@@ -201,17 +201,19 @@ def _load_services() -> bool:
 
 def _measure(shown: _Shown) -> bool:
     """Have a program look how much is in the library; whether it has answered."""
-    if shown.errand is not None:
-        if not shown.errand.is_over:
+    if shown.short_program is not None:
+        if not shown.short_program.is_over:
             return False
-        data, shown.errand = shown.errand.answer(), None
+        data, shown.short_program = shown.short_program.answer(), None
         shown.usage = _usage_text(json.loads(data)) if data else tr("It cannot be read")
         return True
     is_due = shown.measured is None or time.monotonic() - shown.measured > _MEASURE_AGAIN_SECONDS
     if is_due and shown.library and services.are_known():
         shown.measured = time.monotonic()
         try:
-            shown.errand = Errand("usage", shown.library, Errand.ANSWER, most_seconds=_MOST_MEASURE_SECONDS)
+            shown.short_program = ShortProgram(
+                "usage", shown.library, ShortProgram.ANSWER, most_seconds=_MOST_MEASURE_SECONDS
+            )
         except OSError as error:
             shown.usage = system.explain(error)
     return False
@@ -226,13 +228,13 @@ def _usage_text(usage: dict[str, int]) -> str:
 
 def _move(shown: _Shown) -> None:
     """Show the jobs of another library, as soon as none of the old one goes on."""
-    session = modal_timer.if_open()
+    session = current.if_open()
     if not shown.is_moving or (session is not None and session.is_active):
         return
     shown.is_moving = False
     if session is not None:
-        modal_timer.close()
-        modal_timer.read_library()
+        current.close()
+        current.read_library()
 
 
 def _redraw() -> None:
@@ -248,7 +250,7 @@ def _redraw() -> None:
 class ImageTo3DPreferences(bpy.types.AddonPreferences):
     """Keys, the library, and how many jobs work at once."""
 
-    bl_idname = _BASE_PACKAGE
+    bl_idname = EXTENSION
 
     library: StringProperty(
         name="Library",
@@ -425,8 +427,8 @@ class IMAGE_TO_3D_OT_check_key(_OfService, bpy.types.Operator):
         return {"FINISHED"}
 
     def _wait(self, service: Service) -> set[str]:
-        if service.errand is not None:
-            service.errand.wait()
+        if service.short_program is not None:
+            service.short_program.wait()
             services.step()
         self.report({"ERROR" if service.is_problem else "INFO"}, service.message)
         return {"CANCELLED" if service.is_problem else "FINISHED"}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who asked for a model, and whether it may come in now.
+"""Where a model goes: to which file, scene and place; and whether it may come in now.
 
-Only the .blend that asked gets its model by itself, and only while that disturbs nobody.
+Only the .blend that it was made for gets a model by itself, and only while that disturbs nobody.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _OURS = "IMAGE_TO_3D_OT_"
 
 
 @dataclass(frozen=True)
-class Asker:
-    """What the user had before them when they pressed the button."""
+class Destination:
+    """Where a model goes: what the user had before them when they pressed the button."""
 
     file: int
     """`_Files.current` of that moment."""
@@ -36,7 +36,9 @@ class Asker:
     """The session_uid of the object whose mesh is to be replaced."""
 
     @classmethod
-    def of(cls, context: bpy.types.Context, *, at_cursor: bool, replaces: bpy.types.Object | None = None) -> Asker:
+    def of(
+        cls, context: bpy.types.Context, *, at_cursor: bool, replaces: bpy.types.Object | None = None
+    ) -> Destination:
         scene = context.scene
         _files.note_path()
         return cls(
@@ -51,16 +53,16 @@ class Asker:
 
     @property
     def is_here(self) -> bool:
-        """Whether the .blend that asked is the one that is open."""
+        """Whether the .blend that it is in is the one that is open."""
         return self.file == _files.current
 
     def find_scene(self) -> bpy.types.Scene | None:
-        """Return the scene that asked, also after an undo or after its file was opened again."""
+        """Return its scene, also after an undo or after its file was opened again."""
         by_uid = next((each for each in bpy.data.scenes if each.session_uid == self.scene_uid), None)
         return by_uid or bpy.data.scenes.get((self.scene, None))
 
-    def without_modal_operators(self, window_manager: bpy.types.WindowManager) -> Asker:
-        """Return this asker, for whom nothing that goes on now is worth waiting for."""
+    def without_modal_operators(self, window_manager: bpy.types.WindowManager) -> Destination:
+        """Return this destination, where nothing that goes on now is worth waiting for."""
         return replace(self, background=_names(window_manager))
 
     def find_replaced(self) -> bpy.types.Object | None:
@@ -143,7 +145,7 @@ class _Files:
         self.current = self._known.setdefault(path, self._newest) if path else self._newest
 
     def saved(self) -> None:
-        """What goes on is what was asked from; a file that still has its old name has asked for nothing."""
+        """The file that is open is still where models go; to one that still has its old name, nothing goes."""
         if self._known.get(bpy.data.filepath) != self.current:
             self._known = {path: number for path, number in self._known.items() if number != self.current}
             self.note_path()

@@ -37,7 +37,7 @@ class Entry:
         return cls(folder, job.request.name, job.request.provider, created, when, file, job.notes)
 
 
-class Shelf:
+class History:
     """The finished models of one library."""
 
     def __init__(self, library: Library) -> None:

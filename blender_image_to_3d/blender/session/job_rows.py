@@ -21,7 +21,7 @@ from ..interface.texts import tr, tr_problem
 if TYPE_CHECKING:
     from ...jobs.library import JobFolder
     from ..importing.import_process import Prepared
-    from .destination import Asker, Obstacle
+    from .destination import Destination, Obstacle
 
 _numbers = count(1)
 _DOWNLOAD = re.compile(r"Downloading (?P<done>[\d.]+) of (?P<total>[\d.]+) MB")
@@ -74,7 +74,7 @@ class Row:
     problem: Problem | None = None
     worth: int = 0
     """Of the job. It is asked of every row whenever the panel is drawn."""
-    asker: Asker | None = None
+    destination: Destination | None = None
     prepared: Prepared | None = None
     obstacle: Obstacle | None = None
     """Why it does not come in yet."""

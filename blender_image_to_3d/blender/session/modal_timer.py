@@ -1,31 +1,39 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The modal timer. It works in shifts.
+"""The modal timer: calls `step` of whatever it was handed, for as long as there is something to look after.
 
-A file that is loaded ends every modal operator, and Blender does not auto-save while one runs. So ours ends itself
-regularly, leaves a gap, and a timer that outlives files starts the next shift, for as long as a job is active.
+It works in shifts: a shift is one run of the modal operator. A file that is loaded ends every modal operator, and
+Blender does not auto-save while one runs. So ours ends itself regularly, leaves a gap, and a timer that outlives files
+starts the next shift.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import bpy
-
-from ..interface import redraw
-
-if TYPE_CHECKING:
-    from .session import Session
 
 SHIFT_SECONDS = 20.0
 GAP_SECONDS = 0.3
 """In which Blender saves: its own timer tries again every 10 ms."""
 STEP_SECONDS = 0.1
 _EVENT_SECONDS = 0.05
-_READ_SECONDS = 0.002
-_READ_AGAIN_SECONDS = 0.01
 _SILENCE_SECONDS = 2.0
 """After which a shift is taken for dead: its window may be gone."""
+
+Report = tuple[str, str]
+"""The level and the text of what Blender shows in its status bar."""
+
+
+class Watched(Protocol):
+    """What the timer looks after."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there is anything to look after."""
+
+    def step(self, context: bpy.types.Context) -> list[Report]:
+        """Do a little of it. Returns what the user should be told."""
 
 
 class _Clock:
@@ -40,70 +48,34 @@ class _Clock:
         return time.monotonic() - cls.last_step >= patience
 
 
-_session: Session | None = None
+_watched: Watched | None = None
 _timers: dict[object, bpy.types.Timer] = {}
 """By shift. Blender ends the operator when its class is unregistered, and does not tell it."""
 
 
-def current() -> Session:
-    """Return what this Blender knows of the jobs.
-
-    Raises:
-        ImportError: pydantic is missing or broken.
-    """
-    global _session
-    if _session is None:
-        from .session import Session
-
-        _session = Session()
-    return _session
-
-
-def if_open() -> Session | None:
-    """Return what is known of the jobs, if anything is: for drawing."""
-    return _session
-
-
-def wake() -> None:
-    """Let the shifts begin, if they have not."""
+def wake(watched: Watched) -> None:
+    """Let the shifts begin, if they have not, and look after this from now on."""
+    global _watched
+    _watched = watched
     if not bpy.app.background and not bpy.app.timers.is_registered(_next_shift):
         bpy.app.timers.register(_next_shift, persistent=True)
 
 
-def read_library() -> None:
-    """Read the library in small pieces, as one reads a book in breaks."""
-    if not bpy.app.timers.is_registered(_read_on):
-        bpy.app.timers.register(_read_on, persistent=True)
-
-
-def _read_on() -> float | None:
-    session = current()
-    for folder, job in session.shelf.read_on(_READ_SECONDS):
-        session.adopt(folder, job)
-    if not session.shelf.is_read:
-        return _READ_AGAIN_SECONDS
-    redraw.tabs()
-    return None
-
-
 def close() -> None:
-    """End the shift and forget the session; the workers go on."""
-    global _session
-    for timer in (_next_shift, _read_on):
-        if bpy.app.timers.is_registered(timer):
-            bpy.app.timers.unregister(timer)
+    """End the shift, and look after nothing any more."""
+    global _watched
+    _watched = None
+    if bpy.app.timers.is_registered(_next_shift):
+        bpy.app.timers.unregister(_next_shift)
     _Clock.on_duty = None  # the operator ends with its next event, if there is one
     _Swept.reset()
     for shift in list(_timers):
         _remove_timer(shift)
-    if _session is not None:
-        _session.close()
-        _session = None
 
 
 def _next_shift() -> float | None:
-    """Start a shift where there is none. Runs between two shifts, and only while a job is active."""
-    if _session is None or not _session.is_active:
+    """Start a shift where there is none. Called while there is something to look after."""
+    if _watched is None or not _watched.is_active:
         return None
     windows = bpy.context.window_manager.windows
     if _Clock.is_time_for_a_shift() and windows and _Swept.is_done(windows[0]):
@@ -159,7 +131,7 @@ class IMAGE_TO_3D_OT_watch(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        if _Clock.on_duty is not self._shift or _session is None:
+        if _Clock.on_duty is not self._shift or _watched is None:
             return self._go_home()
         now = time.monotonic()
         # Other timers, a playback's for one, send the same events.
@@ -167,13 +139,13 @@ class IMAGE_TO_3D_OT_watch(bpy.types.Operator):
             return {"PASS_THROUGH"}
         _Clock.last_step = now
         try:
-            reports = _session.step(context)
+            reports = _watched.step(context)
         except BaseException:  # Blender ends the operator, and leaves the timer
             self._go_home()
             raise
         for level, text in reports:
             self.report({level}, text)
-        if now >= self._end or not _session.is_active:
+        if now >= self._end or not _watched.is_active:
             return self._go_home()
         return {"PASS_THROUGH"}
 

@@ -22,15 +22,15 @@ from ..form import images
 from ..form.scene_form import Chosen
 from .job_rows import Row
 
-_READERS = 2
+_PROCESSES = 2
 """Processes at the same time: somebody may drop a hundred pictures."""
 _LAST_SECONDS = 2.0
 """Reading a picture takes a fraction of a second, and makes a job that the next session finds."""
 
 
 @dataclass
-class Ordering:
-    """Pictures that another process reads, or will read when there is a place."""
+class NewJob:
+    """A job in the making: another process reads its pictures, or will when there is a place."""
 
     title: str
     front: Path
@@ -39,7 +39,7 @@ class Ordering:
     process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def of(cls, chosen: Chosen, library: Path, *, again: bool, names: Mapping[str, str]) -> Ordering:
+    def of(cls, chosen: Chosen, library: Path, *, again: bool, names: Mapping[str, str]) -> NewJob:
         """Write down what the images of this .blend show at this moment.
 
         Raises:
@@ -100,32 +100,32 @@ class Ordering:
         return self.folder / "log.txt"
 
 
-class Readers:
-    """The processes that read pictures, and what waits for them."""
+class NewJobQueue:
+    """The new jobs in the order of the clicks: a few are being made, the others wait."""
 
     def __init__(self) -> None:
-        self._orderings: list[tuple[Row, Ordering]] = []
+        self._new_jobs: list[tuple[Row, NewJob]] = []
 
     @property
-    def are_busy(self) -> bool:
-        return bool(self._orderings)
+    def is_busy(self) -> bool:
+        return bool(self._new_jobs)
 
-    def give(self, row: Row, ordering: Ordering) -> None:
+    def give(self, row: Row, new: NewJob) -> None:
         """Have pictures read: at once if there is a place, as they may change or vanish."""
-        self._orderings.append((row, ordering))
-        if self._running < _READERS:
+        self._new_jobs.append((row, new))
+        if self._running < _PROCESSES:
             with contextlib.suppress(OSError):  # `step` tries again, and says what is wrong
-                ordering.start()
+                new.start()
 
     def step(self) -> list[tuple[Row, Outcome]]:
         """Start what waits, and return what became of what has ended. Never waits."""
         done = [(row, each.outcome()) for row, each in self._take(lambda each: each.has_ended)]
-        waiting = [pair for pair in self._orderings if pair[1].process is None]
-        for row, each in waiting[: _READERS - self._running]:
+        waiting = [pair for pair in self._new_jobs if pair[1].process is None]
+        for row, each in waiting[: _PROCESSES - self._running]:
             try:
                 each.start()
             except OSError as error:
-                self._orderings.remove((row, each))
+                self._new_jobs.remove((row, each))
                 each.forget()
                 reason = StorageError(f"No process can be started: {system.explain(error)}.")
                 done.append((row, Outcome(problem=Problem.of(reason))))
@@ -146,11 +146,11 @@ class Readers:
 
     @property
     def _running(self) -> int:
-        return sum(each.process is not None for _, each in self._orderings)
+        return sum(each.process is not None for _, each in self._new_jobs)
 
-    def _take(self, fits: Callable[[Ordering], bool], only: Row | None = None) -> list[tuple[Row, Ordering]]:
-        taken = [(row, each) for row, each in self._orderings if (only is None or only is row) and fits(each)]
-        self._orderings = [pair for pair in self._orderings if pair not in taken]
+    def _take(self, fits: Callable[[NewJob], bool], only: Row | None = None) -> list[tuple[Row, NewJob]]:
+        taken = [(row, each) for row, each in self._new_jobs if (only is None or only is row) and fits(each)]
+        self._new_jobs = [pair for pair in self._new_jobs if pair not in taken]
         return taken
 
 

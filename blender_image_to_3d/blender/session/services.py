@@ -15,7 +15,7 @@ from ...errors import BrokenPackage, ImageTo3DError, StorageError, Unreachable
 from ...host import dependencies
 from ..interface import redraw
 from ..interface.texts import tr, tr_problem
-from .short_programs import Errand
+from .short_programs import ShortProgram
 
 if TYPE_CHECKING:
     from ...host.keys import Source
@@ -40,7 +40,7 @@ class Service:
     """What became of the last question, or of the key that was entered."""
     is_problem: bool = False
     balance: str | None = None
-    errand: Errand | None = None
+    short_program: ShortProgram | None = None
 
     @property
     def info(self) -> ProviderInfo:
@@ -65,7 +65,7 @@ class Service:
     def state_text(self) -> str:
         """Where its key comes from, who else uses it, and what became of the last question, in the user's language."""
         parts = [self._origin(), self.message]
-        if self.errand is not None:
+        if self.short_program is not None:
             parts[1] = tr("Asking ...")
         if len(self.infos) > 1 and not self.is_problem:
             others = ", ".join(info.label for info in self.infos[1:])
@@ -85,7 +85,7 @@ class Service:
 
     @property
     def can_be_asked(self) -> bool:
-        return self.errand is None and (self.has_key or not self.info.needs_key)
+        return self.short_program is None and (self.has_key or not self.info.needs_key)
 
     def say(self, message: str, *, is_problem: bool) -> None:
         self.message, self.is_problem = message, is_problem
@@ -96,9 +96,9 @@ class Service:
         self.stop()
 
     def stop(self) -> None:
-        if self.errand is not None:
-            self.errand.answer()
-            self.errand = None
+        if self.short_program is not None:
+            self.short_program.answer()
+            self.short_program = None
 
 
 @dataclass
@@ -235,8 +235,8 @@ def ask(service: Service) -> None:
     try:
         access.check_access(service.info, access.Surroundings(is_online=bpy.app.online_access))
         start = Start(key=keys.key_of(service.info), base_url=access.base_url_of(service.info))
-        words = ("account", service.info.id, Errand.ANSWER)
-        service.errand = Errand(*words, line=start.model_dump_json(), most_seconds=_CHECK_SECONDS)
+        words = ("account", service.info.id, ShortProgram.ANSWER)
+        service.short_program = ShortProgram(*words, line=start.model_dump_json(), most_seconds=_CHECK_SECONDS)
     except OSError as error:
         raise StorageError(f"The program that asks cannot be started: {system.explain(error)}.") from error
     except ModuleNotFoundError as error:
@@ -247,7 +247,9 @@ def ask(service: Service) -> None:
 
 def step() -> bool:
     """Take the answers that have come; whether there were any."""
-    answered = [service for service in _known.services if service.errand is not None and service.errand.is_over]
+    answered = [
+        service for service in _known.services if service.short_program is not None and service.short_program.is_over
+    ]
     for service in answered:
         _take_answer(service)
     if answered:
@@ -257,15 +259,15 @@ def step() -> bool:
 
 def is_waiting() -> bool:
     """Whether an answer is still to come."""
-    return any(service.errand is not None for service in _known.services)
+    return any(service.short_program is not None for service in _known.services)
 
 
 def _take_answer(service: Service) -> None:
     from ...providers.accounts import AccountOutcome
 
-    assert service.errand is not None
-    data = service.errand.answer()
-    service.errand = None
+    assert service.short_program is not None
+    data = service.short_program.answer()
+    service.short_program = None
     if data is None:
         service.say(tr("There was no answer"), is_problem=True)
         return

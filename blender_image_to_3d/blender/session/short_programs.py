@@ -12,7 +12,7 @@ from ...host import programs
 _ANSWER = "{answer}"
 
 
-class Errand:
+class ShortProgram:
     """One program that runs. It is over when it ended or took too long, and leaves nothing behind after `answer`."""
 
     ANSWER = _ANSWER

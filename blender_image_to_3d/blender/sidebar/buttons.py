@@ -13,8 +13,9 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, StringProperty
 
 from ...host import dependencies
+from .. import EXTENSION
 from ..interface.texts import tr, tr_error, tr_problem, tr_report
-from ..session import modal_timer
+from ..session import current
 from . import readiness
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ..session.session import Session
 
 _PICTURES = "*.png;*.jpg;*.jpeg;*.webp;*.tif;*.tiff;*.bmp;*.tga;*.exr"
-_BASE_PACKAGE = __package__.partition(".blender.")[0]
 
 
 def _reported(operator: bpy.types.Operator, step: Callable[..., set[str]], *arguments: object) -> set[str]:
@@ -49,7 +49,7 @@ class _Button:
         return _reported(self, self._execute, context)
 
     def _execute(self, context: bpy.types.Context) -> set[str]:
-        self.act(context, modal_timer.current())
+        self.act(context, current.session())
         return {"FINISHED"}
 
     def act(self, context: bpy.types.Context, session: Session) -> None:
@@ -260,7 +260,7 @@ class IMAGE_TO_3D_OT_generate_again(_Buying, bpy.types.Operator):
     pays_again = True
 
     def provider_of(self, context: bpy.types.Context) -> str:
-        return modal_timer.current().folder_of(self.job).load().request.provider
+        return current.session().folder_of(self.job).load().request.provider
 
     def act(self, context: bpy.types.Context, session: Session) -> None:
         session.order_again(context, self.job)
@@ -333,8 +333,8 @@ class IMAGE_TO_3D_OT_refresh(_Button, bpy.types.Operator):
     bl_label = "Refresh"
 
     def act(self, context: bpy.types.Context, session: Session) -> None:
-        session.shelf.read_again()
-        modal_timer.read_library()
+        session.history.read_again()
+        current.read_library()
 
 
 class IMAGE_TO_3D_OT_show_page(_Button, bpy.types.Operator):
@@ -396,7 +396,7 @@ class IMAGE_TO_3D_OT_regenerate(_Buying, bpy.types.Operator):
         return tr("Make this model once more, as a new object at the 3D cursor; a service is paid for it again")
 
     def provider_of(self, context: bpy.types.Context) -> str:
-        return modal_timer.current().origin_of(context.object)[0].provider
+        return current.session().origin_of(context.object)[0].provider
 
     def act(self, context: bpy.types.Context, session: Session) -> None:
         session.regenerate(context, context.object, in_place=self.in_place)
@@ -409,7 +409,7 @@ class IMAGE_TO_3D_OT_open_preferences(_Button, bpy.types.Operator):
     bl_label = "Preferences"
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        bpy.ops.preferences.addon_show(module=_BASE_PACKAGE)
+        bpy.ops.preferences.addon_show(module=EXTENSION)
         return {"FINISHED"}
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The tab of the sidebar as far as it is filled in: picture, provider, views, options, placement; and the presets.
 
-Drawing takes everything from the scene and from what `forms` keeps: it reads no file and imports no package.
+Drawing takes everything from the scene and from what `scene_form` keeps: it reads no file and imports no package.
 """
 
 from __future__ import annotations

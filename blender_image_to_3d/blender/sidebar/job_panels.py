@@ -15,7 +15,7 @@ from ..form import previews, scene_form
 from ..importing.origin import JOB_KEY, PREFIX, root_of
 from ..interface import redraw
 from ..interface.texts import CONTEXT, draw_wrapped, tr, tr_problem
-from ..session import modal_timer
+from ..session import current
 from . import readiness
 
 if TYPE_CHECKING:
@@ -87,23 +87,23 @@ class IMAGE_TO_3D_PT_jobs(_Tab, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        session = modal_timer.if_open()
+        session = current.if_open()
         return session is not None and bool(session.rows)
 
     def draw_header(self, context: bpy.types.Context) -> None:
-        session = modal_timer.if_open()
+        session = current.if_open()
         number = sum(row.is_active for row in session.rows) if session else 0
         self.layout.label(text=tr("Jobs ({number})").format(number=number) if number else tr("Jobs"), translate=False)
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
-        session = modal_timer.if_open()
+        session = current.if_open()
         if session and any(_is_worthless(row) for row in session.rows):
             self.layout.operator("image_to_3d.clear", text="", icon="TRASH", emboss=False)
 
     def draw(self, context: bpy.types.Context) -> None:
         from ..session.job_rows import most_important
 
-        session = modal_timer.current()
+        session = current.session()
         for row in most_important(session.rows, _ROWS_SHOWN):
             _draw_row(self.layout.column(align=True), context, session, row)
         if (more := len(session.rows) - _ROWS_SHOWN) > 0:
@@ -200,7 +200,7 @@ class IMAGE_TO_3D_OT_job_menu(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         key = self.job
-        is_stopped = modal_timer.current().shelf.get(key) is None
+        is_stopped = current.session().history.get(key) is None
 
         def draw(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
             # A menu runs its operators without asking anything, unless told otherwise: these pay, or delete.
@@ -223,18 +223,18 @@ class IMAGE_TO_3D_PT_history(_Tab, bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return modal_timer.if_open() is not None
+        return current.if_open() is not None
 
     def draw_header_preset(self, context: bpy.types.Context) -> None:
         self.layout.operator("image_to_3d.refresh", text="", icon="FILE_REFRESH", emboss=False)
 
     def draw(self, context: bpy.types.Context) -> None:
-        session = modal_timer.current()
+        session = current.session()
         layout = self.layout
-        if session.shelf.problem is not None:
-            draw_wrapped(layout, context, tr_problem(str(session.shelf.problem)))
+        if session.history.problem is not None:
+            draw_wrapped(layout, context, tr_problem(str(session.history.problem)))
             return
-        entries = session.shelf.entries(_Page.words)
+        entries = session.history.entries(_Page.words)
         if not entries and not _Page.words:
             layout.label(text="Finished models appear here")
             return
@@ -285,8 +285,8 @@ class IMAGE_TO_3D_PT_object(_Tab, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout = self.layout
         root = root_of(context.object)
-        session = modal_timer.if_open()
-        entry = session.shelf.get(str(root[JOB_KEY])) if session else None
+        session = current.if_open()
+        entry = session.history.get(str(root[JOB_KEY])) if session else None
         head = layout.row(align=True)
         if entry is not None:
             head.template_icon(icon_value=previews.job_icon(entry.folder.path, entry.picture), scale=3.0)
@@ -337,7 +337,7 @@ def _short(value: object) -> str:
 
 def draw_in_status_bar(header: bpy.types.Header, context: bpy.types.Context) -> None:
     """Say how many jobs are active, where the list of them is not to be seen."""
-    session = modal_timer.if_open()
+    session = current.if_open()
     number = sum(row.is_active for row in session.rows) if session else 0
     if number and not redraw.is_tab_visible():
         text = tr("1 job") if number == 1 else tr("{number} jobs").format(number=number)

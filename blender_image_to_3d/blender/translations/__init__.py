@@ -11,6 +11,7 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
+from .. import EXTENSION
 from . import po
 
 CONTEXT = "Image to 3D"
@@ -19,7 +20,6 @@ CONTEXT = "Image to 3D"
 _CONTEXTS = (CONTEXT, "*", "Operator")
 """The others are Blender's: of what it draws by itself, and of the labels of operators."""
 _FOLDER = Path(__file__).parent
-_PACKAGE = __name__.partition(".blender.")[0]
 _BLANK = re.compile(r"{(\w+)}")
 _FEWEST_LETTERS = 6
 """Of its own, by which a sentence with blanks can be told from others."""
@@ -36,14 +36,14 @@ def register() -> None:
     """Tell Blender all texts in all languages: which one it needs changes when the user chooses another one."""
     import bpy
 
-    bpy.app.translations.register(_PACKAGE, {name: _with_contexts(path) for name, path in languages().items()})
+    bpy.app.translations.register(EXTENSION, {name: _with_contexts(path) for name, path in languages().items()})
 
 
 def unregister() -> None:
     """Take them back."""
     import bpy
 
-    bpy.app.translations.unregister(_PACKAGE)
+    bpy.app.translations.unregister(EXTENSION)
     _translated.cache_clear()
 
 

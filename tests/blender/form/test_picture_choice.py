@@ -175,14 +175,14 @@ def test_several_dropped_files_are_a_job_each(
     package: ModuleType, form: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("IMAGE_TO_3D_LIBRARY", str(tmp_path / "library"))
-    shifts = given.module(package, "blender.session.modal_timer")
-    shifts.close()
+    current = given.module(package, "blender.session.current")
+    current.close()
     cup, chair = picture(tmp_path / "cup.png"), picture(tmp_path / "chair.png")
     files = [{"name": cup.name}, {"name": chair.name}]
     bpy.ops.image_to_3d.drop_pictures(directory=f"{tmp_path}/", files=files, filepath=str(cup))
-    assert {row.title: row.picture for row in shifts.current().rows} == {"cup": cup, "chair": chair}
+    assert {row.title: row.picture for row in current.session().rows} == {"cup": cup, "chair": chair}
     assert chosen(form) == NOTHING
-    shifts.close()
+    current.close()
 
 
 def test_what_can_be_read_can_be_dropped(package: ModuleType, form: Any, sources: Any) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the helper prepared comes into the scene, and nothing else there changes."""
+"""What the import process prepared comes into the scene, and nothing else there changes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SPOT = (1.0, -2.0, 3.0)
 
 @pytest.fixture(scope="module")
 def running(package: ModuleType) -> Iterator[Any]:
-    """One helper for all tests."""
+    """One import process for all tests."""
     module = given.module(package, "blender.importing.import_process")
-    started = module.Helper(given.module(package, "pictures.blender_process").find_blender())
+    started = module.ImportProcess(given.module(package, "pictures.blender_process").find_blender())
     yield started
     started.stop()
 
@@ -39,7 +39,7 @@ def errors(package: ModuleType) -> Any:
 
 @pytest.fixture
 def prepared(package: ModuleType, running: Any, tmp_path: Path) -> Callable[..., Path]:
-    """What the helper makes of the scene as it is, which is then a new one."""
+    """What the import process makes of the scene as it is, which is then a new one."""
 
     def prepare(
         *,
@@ -54,14 +54,14 @@ def prepared(package: ModuleType, running: Any, tmp_path: Path) -> Callable[...,
             model = given.write(made / "model.glb")
             given.new_file()
         folder = given.finished(package, made / "job", model, **changes)
-        helper = given.module(package, "blender.importing.import_process")
-        units = helper.units_of(bpy.context.scene)
-        running.prepare(helper.Task(folder, placement or {}, units, preview and str(preview)))
+        import_process = given.module(package, "blender.importing.import_process")
+        units = import_process.units_of(bpy.context.scene)
+        running.prepare(import_process.Task(folder, placement or {}, units, preview and str(preview)))
         deadline = time.monotonic() + 60
         while not (done := running.step()):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        assert isinstance(done[0], helper.Prepared), done
+        assert isinstance(done[0], import_process.Prepared), done
         blend: Path = done[0].blend
         return blend
 

@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture
-def helper(package: ModuleType) -> Any:
+def import_process(package: ModuleType) -> Any:
     return given.module(package, "blender.importing.import_process")
 
 
@@ -34,9 +34,9 @@ def command(package: ModuleType) -> list[str]:
 
 
 @pytest.fixture
-def running(package: ModuleType, helper: Any) -> Iterator[Any]:
-    """A helper whose child is there."""
-    started = helper.Helper(command(package))
+def running(package: ModuleType, import_process: Any) -> Iterator[Any]:
+    """An import process whose child is there."""
+    started = import_process.ImportProcess(command(package))
     started.warm_up()
     wait_for(lambda: started.is_warm)
     yield started
@@ -61,10 +61,10 @@ def wait_for(condition: Callable[[], Any]) -> None:
         time.sleep(0.01)
 
 
-def task(helper: Any, folder: Path, **changes: Any) -> Any:
+def task(import_process: Any, folder: Path, **changes: Any) -> Any:
     placement = changes.pop("placement", {})
-    return helper.Task(
-        **{"folder": folder, "placement": placement, "units": helper.units_of(bpy.context.scene), **changes}
+    return import_process.Task(
+        **{"folder": folder, "placement": placement, "units": import_process.units_of(bpy.context.scene), **changes}
     )
 
 
@@ -95,14 +95,16 @@ def contents(blend: Path) -> dict[str, list[str]]:
         return {kind: list(getattr(there, kind)) for kind in dir(there) if kind != "version" and getattr(there, kind)}
 
 
-def test_a_model_is_prepared_alone_and_with_the_names_of_the_request(helper: Any, running: Any, cup: Path) -> None:
-    wanted = task(helper, cup)
+def test_a_model_is_prepared_alone_and_with_the_names_of_the_request(
+    import_process: Any, running: Any, cup: Path
+) -> None:
+    wanted = task(import_process, cup)
     running.prepare(wanted)
     assert running.is_busy
 
     [prepared] = outcomes(running, 1)
 
-    assert isinstance(prepared, helper.Prepared) and prepared.task is wanted and not running.is_busy
+    assert isinstance(prepared, import_process.Prepared) and prepared.task is wanted and not running.is_busy
     assert contents(prepared.blend) == {
         "images": ["skin"], "materials": ["Fur"], "meshes": ["Cup"], "objects": ["Cup"]
     }  # fmt: skip
@@ -110,9 +112,9 @@ def test_a_model_is_prepared_alone_and_with_the_names_of_the_request(helper: Any
 
 
 def test_any_number_of_tasks_is_done_by_one_child_and_leaves_nothing_in_it(
-    helper: Any, running: Any, cup: Path
+    import_process: Any, running: Any, cup: Path
 ) -> None:
-    tasks = [task(helper, cup) for _ in range(5)]
+    tasks = [task(import_process, cup) for _ in range(5)]
     child = process_of(running)
     for each in tasks:
         running.prepare(each)
@@ -124,13 +126,15 @@ def test_any_number_of_tasks_is_done_by_one_child_and_leaves_nothing_in_it(
     assert all(contents(each.blend) == contents(done[0].blend) for each in done)
 
 
-def test_what_can_be_said_of_a_result_is_said(package: ModuleType, helper: Any, running: Any, tmp_path: Path) -> None:
+def test_what_can_be_said_of_a_result_is_said(
+    package: ModuleType, import_process: Any, running: Any, tmp_path: Path
+) -> None:
     bad = tmp_path / "made" / "model.glb"
     bad.parent.mkdir()
     bad.write_bytes(b"<!DOCTYPE html><html><body>502 Bad Gateway</body></html>")
     child = process_of(running)
-    running.prepare(task(helper, given.finished(package, tmp_path / "job", bad)))
-    running.prepare(task(helper, tmp_path / "nowhere"))
+    running.prepare(task(import_process, given.finished(package, tmp_path / "job", bad)))
+    running.prepare(task(import_process, tmp_path / "nowhere"))
 
     page, gone = outcomes(running, 2)
 
@@ -139,9 +143,9 @@ def test_what_can_be_said_of_a_result_is_said(package: ModuleType, helper: Any, 
     assert process_of(running) is child
 
 
-def test_a_killed_child_costs_its_task_and_no_other(helper: Any, running: Any, cup: Path) -> None:
+def test_a_killed_child_costs_its_task_and_no_other(import_process: Any, running: Any, cup: Path) -> None:
     os.kill(process_of(running).pid, signal.SIGSTOP)
-    tasks = [task(helper, cup) for _ in range(3)]
+    tasks = [task(import_process, cup) for _ in range(3)]
     for each in tasks:
         running.prepare(each)
     assert running.step() == []
@@ -154,43 +158,43 @@ def test_a_killed_child_costs_its_task_and_no_other(helper: Any, running: Any, c
     assert [each.task for each in others] == tasks[1:] and all(contents(each.blend) for each in others)
 
 
-def test_a_child_that_died_while_it_had_nothing_to_do_is_replaced(helper: Any, running: Any, cup: Path) -> None:
+def test_a_child_that_died_while_it_had_nothing_to_do_is_replaced(import_process: Any, running: Any, cup: Path) -> None:
     os.kill(process_of(running).pid, signal.SIGSEGV)
     wait_for(lambda: process_of(running).poll() is not None)
     assert not running.is_warm
 
-    running.prepare(task(helper, cup))
+    running.prepare(task(import_process, cup))
 
     [prepared] = outcomes(running, 1)
-    assert isinstance(prepared, helper.Prepared) and running.is_warm
+    assert isinstance(prepared, import_process.Prepared) and running.is_warm
 
 
-def test_a_child_that_hangs_is_ended(package: ModuleType, helper: Any, cup: Path) -> None:
-    started = helper.Helper(command(package), task_seconds=20.0)
+def test_a_child_that_hangs_is_ended(package: ModuleType, import_process: Any, cup: Path) -> None:
+    started = import_process.ImportProcess(command(package), task_seconds=20.0)
     started.warm_up()
     wait_for(lambda: started.is_warm)
     hanging = process_of(started).pid
     os.kill(hanging, signal.SIGSTOP)
     started._task_seconds = 0.2
-    started.prepare(task(helper, cup))
+    started.prepare(task(import_process, cup))
     started.step()
     started._task_seconds = 20.0
-    started.prepare(task(helper, cup))
+    started.prepare(task(import_process, cup))
 
     failed, prepared = outcomes(started, 2)
 
     assert failed.message == "Blender took too long to read the model."
-    assert isinstance(prepared, helper.Prepared) and not exists(hanging)
+    assert isinstance(prepared, import_process.Prepared) and not exists(hanging)
     started.stop()
 
 
-def test_a_blender_that_does_not_start_is_told_for_every_task(helper: Any, cup: Path, tmp_path: Path) -> None:
-    missing = helper.Helper([str(tmp_path / "blender"), "--background", "--python"])
-    broken = helper.Helper([sys.executable, "-c", "raise SystemExit(3)"])
+def test_a_blender_that_does_not_start_is_told_for_every_task(import_process: Any, cup: Path, tmp_path: Path) -> None:
+    missing = import_process.ImportProcess([str(tmp_path / "blender"), "--background", "--python"])
+    broken = import_process.ImportProcess([sys.executable, "-c", "raise SystemExit(3)"])
     for started in (missing, broken):
         started.warm_up()
-        started.prepare(task(helper, cup))
-        started.prepare(task(helper, cup))
+        started.prepare(task(import_process, cup))
+        started.prepare(task(import_process, cup))
 
         first, second = outcomes(started, 2)
 
@@ -199,22 +203,24 @@ def test_a_blender_that_does_not_start_is_told_for_every_task(helper: Any, cup: 
         started.stop()
 
 
-def test_an_answer_without_sense_fails_its_task_only(helper: Any, running: Any, cup: Path) -> None:
+def test_an_answer_without_sense_fails_its_task_only(import_process: Any, running: Any, cup: Path) -> None:
     os.kill(process_of(running).pid, signal.SIGSTOP)
-    running.prepare(task(helper, cup))
-    running.prepare(task(helper, cup))
+    running.prepare(task(import_process, cup))
+    running.prepare(task(import_process, cup))
     assert running.step() == []
     (running._folder / "1.json").write_text('["garb')
 
     failed, prepared = outcomes(running, 2)
 
-    assert "makes no sense" in failed.message and isinstance(prepared, helper.Prepared)
+    assert "makes no sense" in failed.message and isinstance(prepared, import_process.Prepared)
 
 
-def test_stop_ends_the_child_whatever_it_does_and_removes_its_files(helper: Any, running: Any, cup: Path) -> None:
-    running.prepare(task(helper, cup))
+def test_stop_ends_the_child_whatever_it_does_and_removes_its_files(
+    import_process: Any, running: Any, cup: Path
+) -> None:
+    running.prepare(task(import_process, cup))
     [prepared] = outcomes(running, 1)
-    running.prepare(task(helper, cup))
+    running.prepare(task(import_process, cup))
     running.step()
     pid, folder = process_of(running).pid, prepared.blend.parent
 
@@ -222,13 +228,13 @@ def test_stop_ends_the_child_whatever_it_does_and_removes_its_files(helper: Any,
 
     assert not exists(pid) and not folder.exists() and not running.is_busy and not running.is_warm
     assert running.step() == []
-    running.prepare(task(helper, cup))
-    assert isinstance(outcomes(running, 1)[0], helper.Prepared)
+    running.prepare(task(import_process, cup))
+    assert isinstance(outcomes(running, 1)[0], import_process.Prepared)
 
 
-def test_a_file_that_is_not_needed_any_more_is_removed(helper: Any, running: Any, cup: Path) -> None:
-    running.prepare(task(helper, cup))
-    running.prepare(task(helper, cup))
+def test_a_file_that_is_not_needed_any_more_is_removed(import_process: Any, running: Any, cup: Path) -> None:
+    running.prepare(task(import_process, cup))
+    running.prepare(task(import_process, cup))
     first, second = outcomes(running, 2)
 
     running.discard(first)
@@ -250,8 +256,8 @@ def test_a_step_costs_nothing_while_nothing_happens(running: Any) -> None:
 PARENT = """
     import os, sys, time, types, importlib, bpy, addon_utils
     addon_utils.enable({extension!r}, default_set=True)
-    helper = importlib.import_module({extension!r} + ".blender.importing.import_process")
-    started = helper.Helper({command!r})
+    import_process = importlib.import_module({extension!r} + ".blender.importing.import_process")
+    started = import_process.ImportProcess({command!r})
     started.warm_up()
     while not started.is_warm:
         time.sleep(0.01)
@@ -272,7 +278,7 @@ def test_the_child_goes_when_the_blender_that_started_it_goes(package: ModuleTyp
 
 
 def test_the_child_is_alone(
-    package: ModuleType, helper: Any, cup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    package: ModuleType, import_process: Any, cup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     """No keys, no start-up scripts of the user, no temporary files elsewhere, nothing in the user's terminal."""
@@ -281,8 +287,8 @@ def test_the_child_is_alone(
     (scripts / "loud.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\ndef register(): pass\n")
     monkeypatch.setenv("BLENDER_USER_SCRIPTS", str(tmp_path / "scripts"))
     monkeypatch.setenv("MODELSLAB_API_KEY", "sk-secret")
-    started = helper.Helper(command(package))
-    started.prepare(task(helper, cup))
+    started = import_process.ImportProcess(command(package))
+    started.prepare(task(import_process, cup))
     [prepared] = outcomes(started, 1)
     seen = Path(f"/proc/{process_of(started).pid}/environ").read_bytes().decode()
 
@@ -294,29 +300,31 @@ def test_the_child_is_alone(
 
 
 @pytest.mark.parametrize("room_left", [0, 2**16 + 2**14])
-def test_a_full_disk_is_told(package: ModuleType, helper: Any, cup: Path, tmp_path: Path, room_left: int) -> None:
+def test_a_full_disk_is_told(
+    package: ModuleType, import_process: Any, cup: Path, tmp_path: Path, room_left: int
+) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", disk], capture_output=True)
     if mounted.returncode:
         pytest.skip("needs the right to mount a file system")
-    started = helper.Helper(command(package))
+    started = import_process.ImportProcess(command(package))
     try:
-        started._folder = disk / "helper"
+        started._folder = disk / "child"
         started._folder.mkdir()
         started.warm_up()
         wait_for(lambda: started.is_warm)
         filler = disk / "filler"
         filler.write_bytes(bytes(shutil.disk_usage(disk).free - room_left))
-        started.prepare(task(helper, cup))
+        started.prepare(task(import_process, cup))
         [failed] = outcomes(started, 1)
         assert "disk is full" in failed.message, failed
         assert failed.hint.startswith("Free some")
 
         filler.unlink()
-        started.prepare(task(helper, cup))
+        started.prepare(task(import_process, cup))
         [prepared] = outcomes(started, 1)
-        assert isinstance(prepared, helper.Prepared)
+        assert isinstance(prepared, import_process.Prepared)
     finally:
         started.stop()
         subprocess.run(["umount", "--lazy", disk], check=True)

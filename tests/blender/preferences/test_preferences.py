@@ -262,11 +262,11 @@ def test_the_timer_reads_what_is_shown_and_comes_to_rest(
 
 def test_disabling_ends_what_runs(preferences: Any, module: Any, package: ModuleType, tmp_path: Path) -> None:
     module._tick()
-    errand = module._shown.errand
-    assert errand is not None
-    folder = Path(errand._folder.name)
+    short_program = module._shown.short_program
+    assert short_program is not None
+    folder = Path(short_program._folder.name)
     assert folder.is_dir()
     package.unregister()
-    assert errand._process.poll() is not None and not folder.exists()
+    assert short_program._process.poll() is not None and not folder.exists()
     assert module._shown is None and module.services.known() == []
     package.register()

@@ -63,15 +63,15 @@ def test_whatever_happened_there_is_a_way_on(package: ModuleType, rows: Any) -> 
 
 
 def test_no_button_sends_again_without_saying_so(package: ModuleType, rows: Any) -> None:
-    """`runner.reopen` decides what is sent; what the buttons are called must agree with it."""
-    runner, errors = given.module(package, "jobs.runner"), given.module(package, "errors")
+    """`unattended.reopen` decides what is sent; what the buttons are called must agree with it."""
+    unattended, errors = given.module(package, "jobs.unattended"), given.module(package, "errors")
     for each in stopped_rows(package):
         steps, job = rows.next_steps(each), each.job
         if job.state.has_result or job.state == "submitting":  # which is judged anew before anything is sent
             assert rows.Step.RESUME not in steps and rows.Step.SEND_AGAIN not in steps
             continue
         try:
-            is_sent = runner._reopened(job, again=False).state == "queued"
+            is_sent = unattended._reopened(job, again=False).state == "queued"
         except errors.OutcomeUnknown:
             assert rows.Step.SEND_AGAIN in steps
             continue
@@ -107,11 +107,9 @@ class Layout:
 
 def test_every_step_has_a_button(package: ModuleType, rows: Any) -> None:
     """A step without one would break the panel."""
-    job_panels, askers = (
-        given.module(package, "blender.sidebar.job_panels"),
-        given.module(package, "blender.session.destination"),
-    )
-    waits = row(package, "ARRIVED", state="ready", obstacle=askers.Obstacle("Waiting", is_operator=True))
+    job_panels = given.module(package, "blender.sidebar.job_panels")
+    obstacle = given.module(package, "blender.session.destination").Obstacle("Waiting", is_operator=True)
+    waits = row(package, "ARRIVED", state="ready", obstacle=obstacle)
     seen = set()
     for each in [*stopped_rows(package), waits]:
         layout = Layout()

@@ -34,11 +34,11 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def session(package: ModuleType) -> Iterator[Any]:
-    shifts = given.module(package, "blender.session.modal_timer")
-    shifts.close()
+    current = given.module(package, "blender.session.current")
+    current.close()
     assert given.module(package, "blender.form.scene_form").ensure() is None
-    yield shifts.current()
-    shifts.close()
+    yield current.session()
+    current.close()
 
 
 def chosen(package: ModuleType, picture: Path | bpy.types.Image, **changes: Any) -> Any:
@@ -66,7 +66,7 @@ def test_a_click_brings_the_model_to_where_the_cursor_was(package: ModuleType, s
     assert tuple(made.location) == (1, 2, 3) and made.dimensions.z == pytest.approx(0.5)
     assert made["image_to_3d_provider"] == "offline_shape" and made["image_to_3d_image"] == "disc.png"
     assert made.select_get() and bpy.context.view_layer.objects.active == made
-    (entry,) = session.shelf.entries()
+    (entry,) = session.history.entries()
     assert entry.folder.load().state == "imported"
     assert not session.is_active
 
@@ -107,7 +107,7 @@ def test_another_file_does_not_get_the_model_and_the_history_has_it(
     assert len(bpy.context.scene.objects) == 1
 
 
-def test_the_file_that_asked_gets_it_although_it_was_closed_for_a_moment(
+def test_the_file_that_it_was_made_for_gets_it_although_it_was_closed_for_a_moment(
     package: ModuleType, session: Any, disc: Path, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "scene.blend")
@@ -213,7 +213,7 @@ def test_what_a_user_should_know_of_a_model_is_said_and_kept(package: ModuleType
         time.sleep(0.02)
     sentence = "The subject touches the lower edge of the picture: it is cut off there, and so is its shape."
     assert ("WARNING", f"Bust: {sentence}") in reports
-    (entry,) = session.shelf.entries()
+    (entry,) = session.history.entries()
     assert entry.notes == (sentence,)
 
 
@@ -230,9 +230,9 @@ def test_nothing_runs_when_no_job_is_active(package: ModuleType, session: Any, d
     session.order(bpy.context, chosen(package, disc))
     until(session, lambda: not session.rows)
     session.step(bpy.context)
-    assert not session.is_active and not session._helper.is_warm
+    assert not session.is_active and not session._arrivals._import_process.is_warm
     deadline = time.monotonic() + 20
-    while any(child.poll() is None for child in session._helper._leaving):
+    while any(child.poll() is None for child in session._arrivals._import_process._leaving):
         assert time.monotonic() < deadline, "the second Blender has ended by itself"
         time.sleep(0.05)
     session.order(bpy.context, chosen(package, disc, name="Second"))

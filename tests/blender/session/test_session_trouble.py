@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import bpy
@@ -140,7 +140,7 @@ def test_generate_again_pays_once_for_as_long_as_it_is_being_made(
         folder = job_in(package, session, disc, "one_min_ai", state="imported")
         session.order_again(bpy.context, folder.id)
         until(session, lambda: server.billable == 1)
-        monkeypatch.setattr(given.module(package, "blender.session.session"), "_SAME_CLICK_SECONDS", 0.0)
+        monkeypatch.setattr(given.module(package, "blender.session.clicks"), "_SAME_CLICK_SECONDS", 0.0)
         for _ in range(3):
             session.order_again(bpy.context, folder.id)
             session.step(bpy.context)
@@ -163,7 +163,7 @@ def test_generate_sends_what_an_earlier_session_did_not(
 def test_a_session_that_ends_at_any_stage_buys_once(
     package: ModuleType, session: Any, disc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
 ) -> None:
-    shifts = given.module(package, "blender.session.modal_timer")
+    current = given.module(package, "blender.session.current")
     with paid_service(tmp_path, monkeypatch) as server:
         wish = chosen(package, disc, provider="one_min_ai", options={})
         session.order(bpy.context, wish)
@@ -172,10 +172,10 @@ def test_a_session_that_ends_at_any_stage_buys_once(
             until(session, lambda: server.billable == 1)
         else:
             until(session, lambda: session.rows[0].stage is stages(package)[stage])
-        workers = list(session._runner._workers.values())
-        shifts.close()
-        later = shifts.current()
-        for folder, job in later.shelf.read_on(1.0):
+        workers = list(session._supervisor._runner._workers.values())
+        current.close()
+        later = current.session()
+        for folder, job in later.history.read_on(1.0):
             later.adopt(folder, job)
         later.order(bpy.context, wish)
         until(later, lambda: not later.is_active)
@@ -217,7 +217,7 @@ def test_cancelling_while_the_picture_is_read_leaves_nothing(
     until(session, lambda: not session.is_active)
     assert not [folder for folder in session.library.folders() if folder.load().worth]
     fresh = given.module(package, "blender.session.session").Session()
-    for folder, job in fresh.shelf.read_on(1.0):
+    for folder, job in fresh.history.read_on(1.0):
         fresh.adopt(folder, job)
     assert not fresh.rows, "who cancelled it does not want to see it again"
 
@@ -295,7 +295,7 @@ def test_no_room_for_temporary_files_is_said_in_words(
 def test_a_job_that_cannot_be_started_does_not_stop_the_others(package: ModuleType, session: Any, disc: Path) -> None:
     session.order(bpy.context, chosen(package, disc, name="Bad"))
     session.order(bpy.context, chosen(package, disc, name="Good"))
-    for _, each in session._readers._orderings:
+    for _, each in session._clicks._queue._new_jobs:
         each.process.wait(30)
     bad = next(folder for folder in session.library.folders() if folder.load().request.name == "Bad")
     (bad.path / "stop").mkdir()  # nobody can take the request to stop back
@@ -343,7 +343,7 @@ def test_two_blenders_take_over_the_same_job(package: ModuleType, session: Any, 
     row = adopted(session, folder)
     session.step(bpy.context)
     with folder.claim():  # the other one's worker was quicker
-        until(session, lambda: not session._runner.running)
+        until(session, lambda: not session._supervisor._runner.running)
         session.step(bpy.context)
         assert row.stage is stages(package).WORKING
         folder.save(folder.load().evolve(state="ready", handle=None))
@@ -351,12 +351,28 @@ def test_two_blenders_take_over_the_same_job(package: ModuleType, session: Any, 
     assert row.job.state == "ready" and row.problem is None
 
 
+def test_shifts_begin_for_whatever_is_active_and_for_nothing_else(
+    package: ModuleType, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timer = given.module(package, "blender.session.modal_timer")
+    monkeypatch.setattr(timer._Clock, "last_step", 0.0)
+    watched = SimpleNamespace(is_active=True)
+    timer.wake(watched)
+    assert timer._next_shift() == timer.GAP_SECONDS and not timer._timers, "the window gets an event first"
+    assert timer._next_shift() == timer.GAP_SECONDS and len(timer._timers) == 1
+    watched.is_active = False
+    assert timer._next_shift() is None
+    watched.is_active = True
+    timer.close()
+    assert timer._next_shift() is None and not timer._timers
+
+
 def test_a_shift_leaves_no_timer_when_the_session_ends(package: ModuleType, session: Any) -> None:
-    shifts = given.module(package, "blender.session.modal_timer")
+    timers = given.module(package, "blender.session.modal_timer")._timers
     bpy.ops.image_to_3d.watch()
-    assert len(shifts._timers) == 1
-    shifts.close()
-    assert not shifts._timers
+    assert len(timers) == 1
+    given.module(package, "blender.session.current").close()
+    assert not timers
 
 
 def test_a_thousand_failed_jobs_do_not_slow_anything_down(package: ModuleType, session: Any, disc: Path) -> None:
@@ -404,51 +420,51 @@ def test_an_object_that_is_in_no_scene_any_more_is_not_replaced(package: ModuleT
     assert new != made
 
 
-def asks(package: ModuleType) -> Any:
-    return given.module(package, "blender.session.destination").Asker.of(bpy.context, at_cursor=True)
+def destination_now(package: ModuleType) -> Any:
+    return given.module(package, "blender.session.destination").Destination.of(bpy.context, at_cursor=True)
 
 
 def test_a_file_is_the_same_after_it_was_saved_and_loaded(package: ModuleType, tmp_path: Path) -> None:
-    asker = asks(package)
+    destination = destination_now(package)
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "one.blend"))
-    assert asker.is_here
+    assert destination.is_here
     bpy.ops.wm.revert_mainfile()
-    assert asker.is_here
+    assert destination.is_here
     given.new_file()
-    assert not asker.is_here
+    assert not destination.is_here
 
 
-def test_what_a_copy_asked_for_does_not_come_into_the_original(package: ModuleType, tmp_path: Path) -> None:
+def test_what_was_made_for_a_copy_does_not_come_into_the_original(package: ModuleType, tmp_path: Path) -> None:
     one, two = str(tmp_path / "one.blend"), str(tmp_path / "two.blend")
     bpy.ops.wm.save_as_mainfile(filepath=one)
     bpy.ops.wm.save_as_mainfile(filepath=two)
-    asker = asks(package)
+    destination = destination_now(package)
     bpy.ops.wm.open_mainfile(filepath=one)
-    assert not asker.is_here
+    assert not destination.is_here
     bpy.ops.wm.open_mainfile(filepath=two)
-    assert asker.is_here
+    assert destination.is_here
 
 
 def test_a_copy_that_is_saved_aside_is_another_file(package: ModuleType, tmp_path: Path) -> None:
     one, aside = str(tmp_path / "one.blend"), str(tmp_path / "aside.blend")
     bpy.ops.wm.save_as_mainfile(filepath=one)
-    asker = asks(package)
+    destination = destination_now(package)
     bpy.ops.wm.save_as_mainfile(filepath=aside, copy=True)
-    assert asker.is_here
+    assert destination.is_here
     bpy.ops.wm.open_mainfile(filepath=aside)
-    assert not asker.is_here
+    assert not destination.is_here
     bpy.ops.wm.open_mainfile(filepath=one)
-    assert asker.is_here
+    assert destination.is_here
 
 
 def test_a_file_that_was_open_before_the_add_on_was_enabled_is_known(package: ModuleType, tmp_path: Path) -> None:
-    askers, path = given.module(package, "blender.session.destination"), str(tmp_path / "one.blend")
+    module, path = given.module(package, "blender.session.destination"), str(tmp_path / "one.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
-    askers._files.__init__()
-    asker = asks(package)
+    module._files.__init__()
+    destination = destination_now(package)
     given.new_file()
     bpy.ops.wm.open_mainfile(filepath=path)
-    assert asker.is_here
+    assert destination.is_here
 
 
 def test_a_saved_file_says_nothing_of_other_models(
@@ -456,9 +472,9 @@ def test_a_saved_file_says_nothing_of_other_models(
 ) -> None:
     """The history, its filter, and what the buttons were told: the id of a job, and the folder of the library."""
     folder = job_in(package, session, disc, state="imported")
-    assert session.shelf.read_on(1.0) == [] and session.shelf.get(folder.id)
+    assert session.history.read_on(1.0) == [] and session.history.get(folder.id)
     bpy.context.window_manager.image_to_3d_filter = "Confidential"
-    assert session.shelf.entries("Confidential") == ()
+    assert session.history.entries("Confidential") == ()
     bpy.ops.image_to_3d.use_settings(job=folder.id)
     bpy.context.scene.image_to_3d.picture_path = ""  # the user's own choice
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shared.blend"), compress=False)

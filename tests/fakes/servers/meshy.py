@@ -117,7 +117,9 @@ class MeshyServer(Shop):
     def __init__(self, key: str, models: dict[str, bytes]) -> None:
         self.models = models
         self.polls = 2
-        """How often a task is not finished yet: it waits the first time, then it is at work."""
+        """How often a task is not finished yet."""
+        self.waits = 1
+        """How often of these it waits; then it is at work."""
         self.ends_as = "SUCCEEDED"
         """Or FAILED, CANCELED, EXPIRED; or anything else, for ever."""
         self.fails = "The image shows nothing that can be modelled."
@@ -274,7 +276,7 @@ class MeshyServer(Shop):
     def _status(self, task: _Task) -> tuple[str, int]:
         task.asked += 1
         if task.asked <= task.polls:
-            return ("PENDING", 0) if task.asked == 1 else ("IN_PROGRESS", 100 * (task.asked - 1) // task.polls)
+            return ("PENDING", 0) if task.asked <= self.waits else ("IN_PROGRESS", 100 * (task.asked - 1) // task.polls)
         return task.ends_as, 100 if task.ends_as == "SUCCEEDED" else 0
 
     def _links(self, task: _Task) -> dict[str, str]:

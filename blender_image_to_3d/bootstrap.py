@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run this package from an isolated Python: ``python -I -S bootstrap.py FOLDER… -- worker JOB``.
 
+It stays where it lies: a process that began before an upgrade of the add-on, such as a batch, starts the new version by
+this path.
+
 Blender starts its Python with ``-I``: no current folder, no PYTHONPATH, and the package's real name there
 (``bl_ext.user_default.blender_image_to_3d``) does not exist. So the package is loaded from where this file lies, under
 its own name, and the folders in front of ``--`` are where its dependencies are found. They come before what this
@@ -25,14 +28,13 @@ def _load(folder: Path) -> None:
 
 
 def main() -> int:
-    here = Path(__file__).resolve().parent
-    package = here.parent
+    folder = Path(__file__).resolve().parent
     split = sys.argv.index("--")
     # This file's own folder comes first on sys.path where -I is not given, and would hide modules of other names.
-    sys.path = [*(entry for entry in sys.path if entry != str(here)), *sys.argv[1:split]]
+    sys.path = [*(entry for entry in sys.path if entry != str(folder)), *sys.argv[1:split]]
     site.main()
-    _load(package)
-    command_line = importlib.import_module(f"{package.name}.cli.main")
+    _load(folder)
+    command_line = importlib.import_module(f"{folder.name}.cli.main")
     status: int = command_line.main(sys.argv[split + 1 :])
     return status
 
