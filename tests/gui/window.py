@@ -33,9 +33,9 @@ _SLIDE_SECONDS = 0.2
 # Pixels at a scale of 1: how high a row of buttons is, how far the widest is from the edge of its region, what lies
 # between two buttons at least, how narrow a button can be, and how wide the tabs of the sidebar are.
 _ROW, _MARGIN, _GAP, _NARROWEST, _TAB_BAR = 20, 11, 5, 14, 22
-# And where the headers of panels begin, how much further in those of panels in panels, how
-# wide the arrow there is at most, and where the edge is to drag.
-_HEADER, _INDENT, _ARROW, _EDGE = 17, 14, 13, 8
+# And where the headers of panels begin, how much further in those of panels in panels, how wide the arrow there is at
+# most, what lies between it and the words at least (a V begins sooner than a P), and where the edge is to drag.
+_HEADER, _INDENT, _ARROW, _AFTER_ARROW, _EDGE = 17, 14, 13, 2, 8
 _F3 = "69"
 """The key itself: by its name, xdotool presses another one in Debian sid, of a keyboard that has two."""
 _DOUBLE_CLICK_SECONDS = 0.5
@@ -389,11 +389,11 @@ class Window:
         box = self.box_of()
         return box._replace(right=box.right - round(_TAB_BAR * self.look.scale))
 
-    def _things(self, box: Box, window: int = 0) -> list[Box]:
+    def _things(self, box: Box, window: int = 0, gap: int = _GAP) -> list[Box]:
         """Return what is drawn in a part of the screen, while nothing there is under the mouse."""
         self.move(box.left + 2, box.bottom - 2, window)
         self.arrive()
-        return list(_things(self.screen.pixels(), box, self.look.scale))
+        return list(_things(self.screen.pixels(), box, self.look.scale, gap))
 
     def resize_sidebar(self, width: int) -> None:
         """Drag its edge until it is about so wide."""
@@ -483,7 +483,7 @@ class Window:
         # Each begins with a little arrow.
         first = [
             thing
-            for thing in self._things(box)
+            for thing in self._things(box, gap=_AFTER_ARROW)
             if abs(thing.left - left) < _INDENT * scale / 2 and thing.right - thing.left < _ARROW * scale
         ]
         rows = [thing.middle for thing in first if self.hovered(*thing.middle) is None]
@@ -618,8 +618,11 @@ class Window:
                     gaps += [(low, (low + high) // 2), ((low + high) // 2, high)]
 
 
-def _things(pixels: NDArray[np.uint8], box: Box, scale: float) -> Iterator[Box]:
-    """Yield what is drawn in a part of the screen, row by row: all that is not the background of its row."""
+def _things(pixels: NDArray[np.uint8], box: Box, scale: float, gap: int) -> Iterator[Box]:
+    """Yield what is drawn in a part of the screen, row by row: all that is not the background of its row.
+
+    gap: the pixels, at a scale of 1, that two things in a row have between them.
+    """
     margin, row = round(_MARGIN * scale), _ROW * scale
     part = pixels[box.top : box.bottom, box.left + margin : box.right - margin]
     differs = (part != part[:, :1]).any(axis=2)
@@ -627,7 +630,7 @@ def _things(pixels: NDArray[np.uint8], box: Box, scale: float) -> Iterator[Box]:
         count = max(1, round((bottom - top) / row))
         for number in range(count):
             upper, lower = (top + (bottom - top) * each // count for each in (number, number + 1))
-            for left, right in _runs(differs[upper:lower].any(axis=0), round(_GAP * scale)):
+            for left, right in _runs(differs[upper:lower].any(axis=0), round(gap * scale)):
                 yield Box(box.left + margin + left, box.top + upper, box.left + margin + right, box.top + lower)
 
 
