@@ -254,6 +254,13 @@ def test_the_first_paid_request_asks_once(open_window: OpenWindow, cup: Path, se
     assert lab.billable == 2
 
 
+def ticks(window: Window) -> int:
+    """Return how many events of timers there were in a second."""
+    window.call("bpy.ops.agent.count('INVOKE_DEFAULT')")
+    [count] = window.wait_until("[AGENT_OT_count.ticks] * (AGENT_OT_count.ticks is not None)")
+    return int(count)
+
+
 def test_switched_off_and_on_ten_times(open_window: OpenWindow, cup: Path, services: ExitStack) -> None:
     lab = services.enter_context(SlowLab())
     window = open_window(environment=lab.environment, agreed=[lab.provider])
@@ -284,6 +291,7 @@ def test_switched_off_and_on_ten_times(open_window: OpenWindow, cup: Path, servi
     window.wait_until(IDLE)
     children = [each.command for each in window.machine.processes() if "--background" in each.command]
     assert len(children) <= 1, children
-    window.call("bpy.ops.agent.count('INVOKE_DEFAULT')")
-    assert window.wait_until("[AGENT_OT_count.ticks] * (AGENT_OT_count.ticks is not None)") == [0], "a timer ticks on"
+    # Ours tick ten times in a second; Blender's own, of a tooltip for one, come to an end.
+    counts = [ticks(window) for _ in range(5)]
+    assert 0 in counts, f"a timer ticks on: {counts}"
     assert "Traceback" not in window.output()

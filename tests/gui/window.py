@@ -561,7 +561,7 @@ class Window:
         where: Where = region, area, window
         box = self._box(*where)
         yield box
-        # Again and again, as a picture that arrives meanwhile moves what is below it.
+        # Again and again, as what opens or arrives meanwhile moves what is below it.
         for seconds in range(_MOST_CLICKS):
             self.rest(seconds)
             self._scroll(where, box.middle, -100)
