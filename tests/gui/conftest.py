@@ -22,7 +22,7 @@ from .machine import Machine
 from .window import Window
 
 OpenWindow = Callable[..., Window]
-_LONGEST = ("test_auto_save", "machine_that_dies", "switched_off", "test_looks", "test_farm", "test_lifecycle")
+_LONGEST = ("test_farm", "test_auto_save", "asset_browser", "test_looks", "switched_off", "test_lifecycle")
 """Parts of the names of tests."""
 
 
