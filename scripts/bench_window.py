@@ -166,11 +166,11 @@ def timer(desk: Desk) -> None:
             window.rest(3)
             period(window, "doing nothing")
             window.run(f"probe.make_models({str(pictures)!r}, {names!r}, 'meshy')")
-            window.wait_until(f"probe.states() == {JOBS * ['running']}", 60)
+            window.wait_until(f"probe.states() == {JOBS * ['running']}")
             row(f"starting {JOBS} jobs", "", "")
             say_steps(window)
             period(window, f"{JOBS} jobs at work")
-            window.wait_until(f"probe.states() == {JOBS * ['downloading']}", PERIOD_SECONDS + 60)
+            window.wait_until(f"probe.states() == {JOBS * ['downloading']}")
             period(window, f"{JOBS} downloads")
 
 
@@ -308,7 +308,7 @@ def imports(desk: Desk, job: Path) -> None:
 
 def one_import(window: Window, statement: str) -> dict[str, float]:
     window.run(statement)
-    found: dict[str, float] = window.wait_until("probe.imported()", 120)
+    found: dict[str, float] = window.wait_until("probe.imported()")
     window.run("probe.empty()")
     window.rest(0.5)
     return found
@@ -346,17 +346,17 @@ def drawing(desk: Desk, job: Path) -> None:
         changes: dict[str, Any] = {"state": "failed", "results": [], "problem": problem} if is_failed else {}
         copied_job(job, f"20260101-000000-copy-{number:04x}", **changes)
     with desk.window("drawing", "probe.watch_start(); probe.open_panels()") as window:
-        window.wait_until("probe.library_is_read()", 30)
+        window.wait_until("probe.library_is_read()")
         say_library(window, "at the start")
         row("making the forms", wall_and_cpu(window, "open"), "once, when Blender starts")
         window.run(f"probe.bring({job.name!r})")
-        window.wait_until("bpy.context.object is not None and 'image_to_3d_job' in bpy.context.object", 60)
+        window.wait_until("bpy.context.object is not None and 'image_to_3d_job' in bpy.context.object")
         window.run("probe.forget(); probe.read_library_again()")
-        window.wait_until("probe.library_is_read()", 30)
+        window.wait_until("probe.library_is_read()")
         say_library(window, "again")
         window.rest(3)
         window.run(f"probe.forget(); probe.redraw_sidebar({DRAWINGS})")
-        window.wait_until(f"len(probe.cpu['IMAGE_TO_3D_PT_main.draw']) >= {DRAWINGS} * 0.8", 60)
+        window.wait_until(f"len(probe.cpu['IMAGE_TO_3D_PT_main.draw']) >= {DRAWINGS} * 0.8")
         say_drawing(window.ask("{name: probe.spread(values) for name, values in probe.cpu.items()}"))
         window.picture("bench-drawing")
         idle(desk, window)
@@ -389,7 +389,7 @@ def say_drawing(found: dict[str, dict[str, float]]) -> None:
 
 
 def idle(desk: Desk, window: Window) -> None:
-    window.wait_until("not probe.is_active()", 60)
+    window.wait_until("not probe.is_active()")
     window.rest(2)
     for what, names in window.ask("probe.running()").items():
         row(f"without an active job: {what}", str(len(names)), ", ".join(names))
@@ -416,7 +416,7 @@ def clicks(desk: Desk) -> None:
                 window.run(choice(number))
                 took.append(window.ask("probe.click()"))
                 window.run("probe.cancel_all()")
-                window.wait_until("not probe.is_active()", 60)
+                window.wait_until("not probe.is_active()")
             wall = [each["wall"] for each in took]
             used = milliseconds(statistics.median(each["cpu"] for each in took))
             times = f"{milliseconds(statistics.median(wall))} / {milliseconds(max(wall))}"

@@ -2,7 +2,8 @@
 """Inside the Blender of a test: does what the test asks for, between two events, and says what came of it.
 
 blender --python agent.py -- SOCKET. Lines of JSON come in: {"eval": expression}, {"run": statements},
-{"hover": [window, x, y]} or {"panels": how their names begin}. One goes back: {"value": …} or {"error": traceback}.
+{"hover": [window, x, y]}, {"reach": [window, x, y]}, {"turns": count} or {"panels": how their names begin}. One goes
+back: {"value": …} or {"error": traceback}.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import drawing
 
 Question = dict[str, Any]
 _TICK_SECONDS = 0.004
-_PATIENCE_SECONDS = 10.0
+_PATIENCE_SECONDS = 60.0
 _COUNT_SECONDS = 1.0
 SCREEN_HEIGHT = 900
 ADDON = "bl_ext.user_default.blender_image_to_3d"
@@ -156,10 +157,28 @@ def _name_of(operator: bpy.types.Operator | None) -> str | None:
         return None
 
 
-def depth_of(panel: str) -> int:
-    """Return in how many others a panel lies."""
-    parent = getattr(getattr(bpy.types, panel), "bl_parent_id", "")
-    return 1 + depth_of(parent) if parent else 0
+def headers(tab: str, drawn: list[str]) -> list[tuple[str, int]]:
+    """Return the panels of a tab whose headers are shown, from the top, and in how many others each lies.
+
+    drawn: those that are open.
+    """
+    panels = [
+        each
+        for each in _subclasses(bpy.types.Panel)
+        if getattr(each, "bl_category", "") == tab and getattr(bpy.types, each.__name__, None) is each
+    ]
+
+    def within(parent: str, depth: int) -> Iterator[tuple[str, int]]:
+        inside = [each for each in panels if getattr(each, "bl_parent_id", "") == parent]
+        for each in sorted(inside, key=lambda panel: getattr(panel, "bl_order", 0)):
+            if not hasattr(each, "poll") or each.poll(bpy.context):
+                if "HIDE_HEADER" not in getattr(each, "bl_options", ()):
+                    yield each.__name__, depth
+                if each.__name__ in drawn:
+                    yield from within(each.__name__, depth + 1)
+
+    with context_of("VIEW_3D", "UI"):
+        return list(within("", 0))
 
 
 def mouse_of(window: int) -> tuple[int, int]:
@@ -276,7 +295,13 @@ class Conversation:
 
     def _answer(self, question: Question) -> tuple[bool, Any]:
         if "hover" in question:
-            return self._hover(*question["hover"])
+            has_arrived, _ = self._reach(*question["hover"])
+            return has_arrived, button_under_mouse(question["hover"][0]) if has_arrived else None
+        if "reach" in question:
+            return self._reach(*question["reach"])
+        if "turns" in question:
+            self._ticks += 1
+            return self._ticks > question["turns"], None
         if "panels" in question:
             return self._listen(question["panels"])
         if "eval" in question:
@@ -284,11 +309,11 @@ class Conversation:
         exec(question["run"], SPACE)
         return True, None
 
-    def _hover(self, window: int, x: int, y: int) -> tuple[bool, Any]:
-        """Answer when the move has reached Blender, and Blender's handlers have seen it."""
+    def _reach(self, window: int, x: int, y: int) -> tuple[bool, Any]:
+        """Answer when the move has reached Blender, and Blender's handlers have seen it, or the window is gone."""
         self._ticks += 1
-        if self._has_arrived:
-            return True, button_under_mouse(window)
+        if self._has_arrived or window >= len(windows()):
+            return True, None
         left, top = origin(window)
         expected, found = (x - left, windows()[window].height - 1 - (y - top)), mouse_of(window)
         assert self._ticks * _TICK_SECONDS < _PATIENCE_SECONDS, f"the mouse is not at {expected} but at {found}"

@@ -22,6 +22,8 @@ from .machine import Machine
 from .window import Window
 
 OpenWindow = Callable[..., Window]
+_LONGEST = ("test_farm", "test_auto_save", "asset_browser", "test_looks", "switched_off", "test_lifecycle")
+"""Parts of the names of tests."""
 
 
 def _temporary_folder() -> Path:
@@ -111,5 +113,7 @@ def services() -> Iterator[ExitStack]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what waits longest, beside which the others can work."""
-    items.sort(key=lambda item: "auto_save" not in item.name)
+    """Begin with what takes longest, beside which the others can work."""
+    items.sort(
+        key=lambda item: next((place for place, part in enumerate(_LONGEST) if part in item.nodeid), len(_LONGEST))
+    )

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 import subprocess
@@ -29,9 +28,8 @@ exec chroot "$root" bash -c 'echo ready; cat; exit'
 """
 
 
-def patience() -> float:
-    """Return how many times as long as usual everything may take: others may work on this computer too."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+LONGEST_SECONDS = 300
+"""Ends what hangs. Nothing takes so long, however busy the computer is."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Machine:
         assert self._first.stdin is not None and self._first.stdout is not None
         self._first.stdin.close()
         self._first.stdout.close()
-        self._first.wait(30)
+        self._first.wait(LONGEST_SECONDS)
 
     def start(self, *command: str | Path, environment: Mapping[str, str], **how: Any) -> subprocess.Popen[bytes]:
         """Start a program in there, as the only user of the machine, who has the home."""
@@ -93,7 +91,7 @@ class Machine:
         with self.start(
             *command, environment=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
-            output, _ = process.communicate(timeout=300)
+            output, _ = process.communicate(timeout=3 * LONGEST_SECONDS)
         assert process.returncode == 0, f"{command}: {output}"
         return str(output)
 
@@ -104,7 +102,7 @@ class Machine:
     def crash(self) -> None:
         """End everything at once, as a power cut does."""
         self._first.kill()
-        self._first.wait(30)
+        self._first.wait(LONGEST_SECONDS)
 
     def processes(self) -> list[Process]:
         """Return what runs now; what has ended and only waits to be noticed does not."""
@@ -130,14 +128,12 @@ class Machine:
         own = [*self.folder.rglob("*"), *(each for each in temporary.rglob("*") if not each.is_relative_to(inside))]
         return [path for path in own if path.is_file() and secret.encode() in path.read_bytes()]
 
-    def wait_until(self, is_so: Callable[[], bool], seconds: float) -> None:
+    def wait_until(self, is_so: Callable[[], bool]) -> None:
         """Wait for something that no Blender is asked about."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + LONGEST_SECONDS
         while not is_so():
-            assert time.monotonic() < deadline, (
-                f"this did not happen within {seconds} s; now there are {self.processes()}"
-            )
-            time.sleep(0.1)
+            assert time.monotonic() < deadline, f"this does not happen; now there are {self.processes()}"
+            time.sleep(0.05)
 
     def screen(self) -> Screen:
         """Return one more screen."""
@@ -181,15 +177,17 @@ class Screen:
             assert self._hand.stdin is not None and self._hand.stdout is not None
             self._hand.stdin.close()
             self._hand.stdout.close()
-            self._hand.wait(10)
+            self._hand.wait(LONGEST_SECONDS)
             self._hand = None
         for process in self.machine.processes():
             if process.command.startswith(f"Xvfb {self.name} "):
                 self.machine.kill(process.pid)
-        self._server.wait(10)
+        self._server.wait(LONGEST_SECONDS)
 
     def pixels(self) -> NDArray[np.uint8]:
         """Return what the screen shows: (HEIGHT, WIDTH, 3), the first row on top."""
+        # The server takes turns: when it has answered twice, it has drawn what others asked for before.
+        self.does("getmouselocation", "getmouselocation")
         content = (self._folder / "Xvfb_screen0").read_bytes()
         head = struct.unpack(">25I", content[:100])  # XWDFileHeader
         start = head[0] + 12 * head[19]
@@ -219,5 +217,5 @@ class Screen:
         assert self._hand.stdin is not None and self._hand.stdout is not None
         self._hand.stdin.write("".join(f"{line}\n" for line in [*lines, "exec --sync echo done"]).encode())
         self._hand.stdin.flush()
-        answer = self._hand.stdout.readline()
-        assert answer == b"done\n", f"xdotool did not do {lines}: {answer!r}"
+        while (answer := self._hand.stdout.readline()) != b"done\n":
+            assert answer, f"xdotool did not do {lines}"

@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paid services on this computer that work by the clock, as real ones do, and not by the number of questions."""
+"""Paid services on this computer that are done when the test says so, and not after a number of questions."""
 
 from __future__ import annotations
 
-import threading
-import time
-from typing import Any
-
 from ..conftest import KEY
-from ..fakes.servers.loopback import Exchange
 from ..fakes.servers.meshy import MeshyServer, _Task
 from ..fakes.servers.modelslab import ModelsLabServer
 from ..services import MODELS
@@ -17,17 +12,13 @@ _FOR_EVER = 10**9
 
 
 class SlowLab(ModelsLabServer):
-    """ModelsLab: tells how long a model will take, and nothing meanwhile.
-
-    seconds: how long it does take; nothing: until the test says that it is enough.
-    """
+    """ModelsLab: tells how long a model will take, and nothing meanwhile."""
 
     provider = "modelslab"
 
-    def __init__(self, seconds: float | None = None) -> None:
+    def __init__(self) -> None:
         super().__init__(KEY, MODELS, polls=_FOR_EVER)
-        self.seconds = seconds
-        self.eta = round(seconds or 60)
+        self.eta = 3000
 
     def finish(self) -> None:
         """Have all models ready."""
@@ -44,26 +35,16 @@ class SlowLab(ModelsLabServer):
         """The variables that lead there, and pay."""
         return {**self.address, "MODELSLAB_API_KEY": KEY}
 
-    def _create(self, exchange: Exchange, family: str) -> dict[str, Any]:
-        answer = super()._create(exchange, family)
-        job = next(reversed(self.jobs.values()))
-        if self.seconds is not None:
-            timer = threading.Timer(self.seconds, setattr, [job, "polls", 0])
-            timer.daemon = True
-            timer.start()
-        return answer
-
 
 class SlowMeshy(MeshyServer):
     """Meshy: tells how much is done."""
 
     provider = "meshy"
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self) -> None:
         super().__init__(KEY, MODELS)
-        self.seconds = seconds
-        self.shares: list[int] = []
-        """What was told, in percent."""
+        self.percent = 7
+        """What it tells; the model is made when it is 100."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -72,6 +53,4 @@ class SlowMeshy(MeshyServer):
 
     def _status(self, task: _Task) -> tuple[str, int]:
         task.asked += 1
-        share = (time.time() - task.created / 1000) / self.seconds
-        self.shares.append(min(int(100 * share), 100))
-        return (task.ends_as, 100) if share >= 1 else ("IN_PROGRESS", self.shares[-1])
+        return (task.ends_as, 100) if self.percent == 100 else ("IN_PROGRESS", self.percent)

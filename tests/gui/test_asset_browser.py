@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from ..conftest import draw_disc
 from .conftest import OpenWindow
-from .machine import Machine
+from .machine import LONGEST_SECONDS, Machine
 from .window import Window
 
 _TWO_CUBES = """
@@ -32,7 +33,6 @@ _SEEN = (
 )
 _BROWSER = "area_of('FILE_BROWSER')"
 _ENOUGH_PIXELS = 1500
-_MOST_DRAGS = 3
 _TILE = 111
 """Pixels from one asset to the next."""
 _CATALOG_ROW = (90, 78)
@@ -67,7 +67,8 @@ def open_browser(window: Window, library: Path) -> None:
 def red_spot(window: Window) -> tuple[int, int]:
     """Wait for the preview of the red disc, and return its middle on the screen."""
     box = window.box_of("WINDOW", "FILE_BROWSER")
-    for _ in range(200):
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < deadline:
         shown = window.screen.pixels()[box.top : box.bottom, box.left : box.right].astype(int)
         rows, columns = np.nonzero(shown[:, :, 0] > shown[:, :, 1:].max(axis=2) + 80)
         if len(rows) > _ENOUGH_PIXELS:
@@ -77,24 +78,12 @@ def red_spot(window: Window) -> tuple[int, int]:
 
 
 def drop(window: Window, start: tuple[int, int], end: tuple[int, int], arrived: str) -> None:
-    """Drag something from one area to another, again if a busy Blender did not notice; wait until it has arrived."""
-    for _ in range(_MOST_DRAGS):
-        _drag(window, start, end)
-        for _ in range(20):
-            if window.ask(arrived):
-                return
-            window.rest()
+    """Drag something from one area to another, and wait until it has arrived."""
+    window.drag(start, end, steps=20)
     window.wait_until(arrived)
 
 
-def _drag(window: Window, start: tuple[int, int], end: tuple[int, int]) -> None:
-    (x, y), (to_x, to_y) = start, end
-    lines = [f"mousemove {x - 3} {y}", "sleep 0.3", f"mousemove {x} {y}", "sleep 0.3", "mousedown 1", "sleep 0.3"]
-    for step in range(1, 21):
-        lines += [f"mousemove {x + (to_x - x) * step // 20} {y + (to_y - y) * step // 20}", "sleep 0.1"]
-    window.screen.does(*lines, f"mousemove {to_x + 2} {to_y}", "sleep 1", "mouseup 1", "sleep 0.2")
-
-
+@pytest.mark.everywhere
 def test_assets_are_shown_in_their_catalogue_and_dragged_into_the_viewport(
     open_window: OpenWindow, library: Path
 ) -> None:

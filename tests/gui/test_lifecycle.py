@@ -8,11 +8,15 @@ import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from ..other_extension import OTHER, lay_out, wheels
 from .conftest import OpenWindow
 from .machine import Machine
 from .services import SlowLab
 from .test_jobs import ARRIVED, AT_WORK, start, states
+
+pytestmark = pytest.mark.everywhere
 
 REPOSITORY = "[each.module for each in bpy.context.preferences.extensions.repos].index('user_default')"
 
@@ -33,22 +37,22 @@ def test_another_one_s_package_is_told_and_the_rest_is_there(open_window: OpenWi
     window = open_window()
     sentence = f'The add-on "{OTHER}" brings the Python package "pydantic_core"'
     window.open_tab()
-    window.wait_for_text(sentence, 20)
-    window.wait_for_text("Disable that add-on or update it, and restart Blender", 5)
+    window.wait_for_text(sentence)
+    window.wait_for_text("Disable that add-on or update it, and restart Blender")
     window.picture("another_package_panel")
     window.call("bpy.ops.preferences.addon_show(module=ADDON)")
     window.wait_until("len(windows()) == 2 and bool(area_of('PREFERENCES', 1))")
-    window.rest(1)
+    window.wait_for_text("What Leaves This Computer")
     shown = " ".join(leaf["text"] for leaf in window.panels()["ImageTo3DPreferences"])
     window.picture("another_package_preferences")
-    for text in (sentence, "Services need online access", "Library", "Jobs at Once", "What Leaves This Computer"):
+    for text in (sentence, "Services need online access", "Library", "Jobs at Once"):
         assert text in shown, shown
     window.call("bpy.ops.preferences.addon_disable(module='bl_ext.user_default.other'); bpy.ops.wm.save_userpref()")
     assert "Traceback" not in window.output()
     window.quit()
     window.start()
     window.open_tab()
-    window.wait_for_text("Choose a picture first", 20)
+    window.wait_for_text("Choose a picture first")
     assert sentence not in " ".join(window.texts()) and "Traceback" not in window.output()
 
 
@@ -58,23 +62,23 @@ def test_it_is_uninstalled_and_installed_again_while_a_job_runs(
     lab = services.enter_context(SlowLab())
     window = open_window(environment=lab.environment, agreed=[lab.provider])
     start(window, cup, lab.provider)
-    window.wait_for_text(AT_WORK, 15)
+    window.wait_for_text(AT_WORK)
     window.call(f"bpy.ops.extensions.package_uninstall(repo_index={REPOSITORY}, pkg_id='blender_image_to_3d')")
-    window.wait_until("ADDON not in bpy.context.preferences.addons", 10)
+    window.wait_until("ADDON not in bpy.context.preferences.addons")
     assert window.ask("registered('image_to_3d')") == {"classes": [], "handlers": [], "timers": [], "drawn": []}
-    window.rest(1)
+    window.rest()
     window.picture("uninstalled")
     assert not list(window.machine.home.glob(".config/blender/*/extensions/user_default/blender_image_to_3d"))
     lab.finish()
-    window.machine.wait_until(lambda: states(window) == ["ready"], 60)
+    window.machine.wait_until(lambda: states(window) == ["ready"])
 
     archive = shutil.copy(os.environ["EXTENSION_ZIP"], window.machine.folder)
     words = f"filepath={str(archive)!r}, repo='user_default', enable_on_install=True"
     window.call(f"bpy.ops.extensions.package_install_files({words})")
-    window.wait_until("ADDON in bpy.context.preferences.addons", 20)
+    window.wait_until("ADDON in bpy.context.preferences.addons")
     window.open_tab()
     window.toggle("IMAGE_TO_3D_PT_history")
-    window.wait_for_text("^cup$", 20)
+    window.wait_for_text("^cup$")
     window.click(operator="image_to_3d.import_result")
-    window.wait_until(ARRIVED, 60)
+    window.wait_until(ARRIVED)
     assert lab.billable == 1 and "Traceback" not in window.output()

@@ -9,15 +9,13 @@ from ..conftest import ROOT
 from .conftest import OpenWindow
 from .window import Look
 
-pytestmark = pytest.mark.once
-
 BEAR = ROOT / "scripts" / "sample" / "bear.png"
 
 
 @pytest.mark.parametrize(
     "look",
     [
-        Look("dark"),
+        pytest.param(Look("dark"), marks=pytest.mark.everywhere),
         Look("light"),
         Look("dark", scale=2.0),
         Look("light", scale=2.0),
@@ -44,7 +42,7 @@ def test_the_sidebar(open_window: OpenWindow, look: Look, request: pytest.Fixtur
     window.click(operator="image_to_3d.start")
     window.rest(1)
     window.picture(f"{name}-4-working", window.box_of())
-    window.wait_until("'bear' in bpy.data.objects", 60)
+    window.wait_until("'bear' in bpy.data.objects")
     window.look_away()
     window.picture(f"{name}-5-arrived", window.box_of())
     window.toggle("IMAGE_TO_3D_PT_history")

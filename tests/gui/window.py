@@ -18,19 +18,27 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .machine import HEIGHT, WIDTH, Machine, Screen, patience
+from .machine import HEIGHT, LONGEST_SECONDS, Machine, Screen
 
 AGENT, *OF_AGENT = (Path(__file__).with_name(f"{name}.py") for name in ("agent", "drawing"))
 TAB = "Image to 3D"
 PANELS = ["IMAGE_TO_3D_PT_", "ImageTo3DPreferences"]
-_START_SECONDS, _ANSWER_SECONDS = 60, 60
+_WIDTH = 1000
+"""Every pixel is drawn by the processor; the sidebar needs the height, and the file browser a wider screen."""
+_LOOKS_PER_SECOND = 5
+_TURNS = 2
+"""So often Blender goes round until what was changed between two events is drawn."""
+_SLIDE_SECONDS = 0.2
+"""The sidebar slides in for half of that."""
 # Pixels at a scale of 1: how high a row of buttons is, how far the widest is from the edge of its region, what lies
 # between two buttons at least, how narrow a button can be, and how wide the tabs of the sidebar are.
 _ROW, _MARGIN, _GAP, _NARROWEST, _TAB_BAR = 20, 11, 5, 14, 22
-# And where the headers of panels begin, how much further in those of panels in panels, and where the edge is to drag.
-_HEADER, _INDENT, _EDGE = 17, 14, 8
+# And where the headers of panels begin, how much further in those of panels in panels, how wide the arrow there is at
+# most, what lies between it and the words at least (a V begins sooner than a P), and where the edge is to drag.
+_HEADER, _INDENT, _ARROW, _AFTER_ARROW, _EDGE = 17, 14, 13, 2, 8
 _F3 = "69"
 """The key itself: by its name, xdotool presses another one in Debian sid, of a keyboard that has two."""
+_DOUBLE_CLICK_SECONDS = 0.5
 _MOST_CLICKS = 3
 _MOST_PAGES = 12
 
@@ -93,6 +101,8 @@ class Look:
             "preferences.view.show_splash = False",
             "preferences.use_preferences_save = False",
             f"preferences.view.ui_scale = {self.scale}",
+            # Else whatever changes is drawn eight times.
+            "preferences.system.viewport_aa = 'OFF'",
         ]
         if self.theme == "light":
             lines += [
@@ -132,6 +142,8 @@ class Window:
         self.log = machine.folder / f"{name}.log"
         self._environment = dict(environment or {})
         self._known: dict[Where, dict[Button, Place]] = {}
+        self._pointer = 0, 1, 1
+        """The window that the mouse is in, and where on the screen."""
         self._starts = 0
         self.start(file)
 
@@ -144,10 +156,10 @@ class Window:
         agent, *_ = [shutil.copy(each, shared) for each in (AGENT, *OF_AGENT)]
         setup = shared / f"{self.name}-setup.py"
         setup.write_text(self.look.statements())
-        path = shared / f"{self.name}-{self._starts}.socket"
+        path = shared / f"screen-{self.screen.name[1:]}-{self._starts}.socket"  # such a path has little room
         with self.log.open("ab") as log:
             self.process = self.machine.start(
-                *("blender", "--window-geometry", "0", "0", str(WIDTH), str(HEIGHT)),
+                *("blender", "--window-geometry", "0", "0", str(_WIDTH), str(HEIGHT)),
                 *([file] if file else []),
                 *("--python", setup, "--python", agent, "--", path),
                 environment={"DISPLAY": self.screen.name, "PYTHONUNBUFFERED": "1", **self._environment},
@@ -157,20 +169,20 @@ class Window:
             )
         self._connect(path)
         self._known.clear()
-        self.wait_until("bool(windows()) and area_of('VIEW_3D') is not None", 20)
+        self.wait_until("bool(windows()) and area_of('VIEW_3D') is not None")
         self.rest()
 
     def _connect(self, path: Path) -> None:
         started = time.monotonic()
         while True:
             self._socket = socket.socket(socket.AF_UNIX)
-            self._socket.settimeout(_ANSWER_SECONDS * patience())
+            self._socket.settimeout(LONGEST_SECONDS)
             try:
                 self._socket.connect(str(path))
                 break
             except OSError:
                 self._socket.close()
-                if self.process.poll() is not None or time.monotonic() - started > _START_SECONDS * patience():
+                if self.process.poll() is not None or time.monotonic() - started > LONGEST_SECONDS:
                     raise Gone(f"Blender did not start:\n{self.output()}") from None
                 time.sleep(0.02)
         self._answers = self._socket.makefile("rb")
@@ -188,7 +200,7 @@ class Window:
         self._hang_up()
 
     def _hang_up(self) -> None:
-        self.process.wait(30)
+        self.process.wait(LONGEST_SECONDS)
         self._answers.close()
         self._socket.close()
 
@@ -237,14 +249,12 @@ class Window:
             raise AssertionError(f"Blender could not answer {question}:\n{answer['error']}")
         return answer["value"]
 
-    def wait_until(
-        self, expression: str, seconds: float = 10, meanwhile: Callable[[], object] = lambda: time.sleep(0.05)
-    ) -> Any:
+    def wait_until(self, expression: str, meanwhile: Callable[[], object] = lambda: time.sleep(0.05)) -> Any:
         """Wait until a Python expression is true in Blender, and return its value; do something meanwhile."""
         started = time.monotonic()
         while not (value := self.ask(expression)):
-            if (waited := time.monotonic() - started) > seconds * patience():
-                raise self._failure(f"After {waited:.0f} s this is still {value!r}: {expression}")
+            if time.monotonic() - started > LONGEST_SECONDS:
+                raise self._failure(f"This stays {value!r}: {expression}")
             meanwhile()
         return value
 
@@ -262,7 +272,7 @@ class Window:
         """Return what each open panel of the add-on draws now: the "text" of each item, the "whole" of its button."""
         return self._exchange({"panels": PANELS})  # type: ignore[no-any-return]
 
-    def wait_for_text(self, pattern: str, seconds: float = 10) -> str:
+    def wait_for_text(self, pattern: str) -> str:
         """Wait until the panels say what a regular expression matches, and return that."""
         started = time.monotonic()
         while True:
@@ -271,9 +281,9 @@ class Window:
             for text in (*texts, " ".join(texts)):
                 if found := re.search(pattern, text):
                     return found[0]
-            if (waited := time.monotonic() - started) > seconds * patience():
-                raise self._failure(f"After {waited:.0f} s no panel says {pattern!r}, but {texts}")
-            time.sleep(0.1)
+            if time.monotonic() - started > LONGEST_SECONDS:
+                raise self._failure(f"No panel says {pattern!r}, but {texts}")
+            time.sleep(1 / _LOOKS_PER_SECOND)
 
     def picture(self, name: str, box: Box | None = None) -> Path:
         """Keep what the screen shows."""
@@ -297,39 +307,62 @@ class Window:
         """Take the mouse to where it points at nothing."""
         if self.process.poll() is None and not self.ask("bool(modal_operators())"):
             self.move(*self.box_of("WINDOW").at(0.3, 0.8))
-            self.rest(0.5)
+            self.arrive()
 
-    def rest(self, seconds: float = 0.25) -> None:
-        """Let Blender draw."""
+    def rest(self, seconds: float = 0) -> None:
+        """Let time pass, and Blender draw."""
         time.sleep(seconds)
+        self._exchange({"turns": _TURNS})
+
+    def settle(self) -> None:
+        """Wait until Blender has done all that mouse and keyboard did: until it sees one more move, of a pixel."""
+        window, x, y = self._pointer
+        self.move(x + (1 if x % 2 else -1), y, window)
+        self.arrive()
+
+    def arrive(self) -> None:
+        """Wait until Blender has seen where the mouse is."""
+        self._exchange({"reach": self._pointer})
+        self.rest()
 
     # The mouse and the keyboard.
 
-    def move(self, x: int, y: int) -> None:
+    def move(self, x: int, y: int, window: int = 0) -> None:
+        self._pointer = window, x, y
         self.screen.does(f"mousemove {x} {y}")
 
-    def click_at(self, x: int, y: int, button: int = 1, times: int = 1) -> None:
-        """Move there, so that Blender notices, and click."""
-        self.screen.does(f"mousemove {x - 1} {y}", "sleep 0.08", f"mousemove {x} {y}", "sleep 0.15")
+    def click_at(self, x: int, y: int, button: int = 1, times: int = 1, window: int = 0) -> None:
+        """Move there, and when Blender has noticed, click."""
+        self.move(x, y, window)
+        self.arrive()
         for _ in range(times):
-            self.screen.does(f"mousedown {button}", "sleep 0.04", f"mouseup {button}", "sleep 0.06")
+            self.screen.does(f"mousedown {button}", f"mouseup {button}")
+        self.settle()
 
     def drag(self, start: tuple[int, int], end: tuple[int, int], button: int = 1, steps: int = 10) -> None:
         """Press, move in steps, and let go."""
         (x, y), (to_x, to_y) = start, end
-        lines = [f"mousemove {x} {y}", "sleep 0.15", f"mousedown {button}", "sleep 0.05"]
+        self.move(x, y)
+        self.arrive()
+        self.screen.does(f"mousedown {button}")
+        # Blender counts from where it notices that the mouse is drawn, so no step may come sooner.
         for step in range(1, steps + 1):
-            lines += [f"mousemove {x + (to_x - x) * step // steps} {y + (to_y - y) * step // steps}", "sleep 0.03"]
-        self.screen.does(*lines, "sleep 0.05", f"mouseup {button}", "sleep 0.1")
+            self.move(x + (to_x - x) * step // steps, y + (to_y - y) * step // steps)
+            self.arrive()
+        self.settle()
+        self.screen.does(f"mouseup {button}")
+        self.settle()
 
     def key(self, *names: str) -> None:
         """Press keys one after the other, such as "ctrl+z" or "Return"; they go to what is under the mouse."""
         for name in names:
-            self.screen.does(f"key {name}", "sleep 0.1")
+            self.screen.does(f"key {name}")
+        self.settle()
 
     def type(self, text: str) -> None:
         assert '"' not in text and "\n" not in text, text
-        self.screen.does(f'type --delay 15 "{text}"', "sleep 0.1")
+        self.screen.does(f'type --delay 5 "{text}"')
+        self.settle()
 
     def orbit(self, times: int = 1) -> None:
         """Turn the view with the middle mouse button."""
@@ -342,13 +375,13 @@ class Window:
     def open_tab(self, tab: str = TAB) -> Box:
         """Open the sidebar at a tab, and return where it lies."""
         self.run("area_of('VIEW_3D').spaces.active.show_region_ui = True")
-        self.wait_until("(region_of('UI') or None) and region_of('UI').width > 1", 5)
-        self.rest(0.6)  # it slides in
+        self.wait_until("(region_of('UI') or None) and region_of('UI').width > 1")
+        self.rest(_SLIDE_SECONDS)
         self.run(f"region_of('UI').active_panel_category = {tab!r}; region_of('UI').tag_redraw()")
-        self.wait_until(f"region_of('UI').active_panel_category == {tab!r}", 5)
+        self.wait_until(f"region_of('UI').active_panel_category == {tab!r}")
+        self.rest()
         if self.look.sidebar:
             self.resize_sidebar(self.look.sidebar)
-        self.rest()
         return self.box_of()
 
     def sidebar(self) -> Box:
@@ -356,20 +389,22 @@ class Window:
         box = self.box_of()
         return box._replace(right=box.right - round(_TAB_BAR * self.look.scale))
 
-    def _things(self, box: Box) -> list[Box]:
+    def _things(self, box: Box, window: int = 0, gap: int = _GAP) -> list[Box]:
         """Return what is drawn in a part of the screen, while nothing there is under the mouse."""
-        self.move(box.left + 2, box.bottom - 2)
-        self.rest(0.15)
-        return list(_things(self.screen.pixels(), box, self.look.scale))
+        self.move(box.left + 2, box.bottom - 2, window)
+        self.arrive()
+        return list(_things(self.screen.pixels(), box, self.look.scale, gap))
 
     def resize_sidebar(self, width: int) -> None:
         """Drag its edge until it is about so wide."""
         box = self.box_of()
         # Where there is no panel beside it, it cannot be dragged.
         y, edge = box.top + round(40 * self.look.scale), round(_EDGE * self.look.scale)
-        self.drag((box.left + edge, y), (box.right - width + edge, y))
-        self.rest(0.5)
-        now = self.box_of()
+        for _ in range(_MOST_CLICKS):
+            self.drag((box.left + edge, y), (box.right - width + edge, y))
+            now = self.box_of()
+            if now != box:
+                break
         assert abs(now.right - now.left - width) < 10 * self.look.scale, f"the sidebar is {now}"
 
     # What takes several steps.
@@ -394,9 +429,7 @@ class Window:
         """Start an operator from the search menu."""
         self.move(*self.box_of("WINDOW").middle)
         self.key(_F3)
-        self.rest(0.5)
         self.type(words)
-        self.rest(0.5)
         self.key("Return")
 
     def choose_file(self, path: Path) -> None:
@@ -404,37 +437,29 @@ class Window:
 
         The fields are filled in without the keyboard: they are Blender's, and differ from one version to the next.
         """
-        self.wait_until("len(windows()) == 2 and bool(area_of('FILE_BROWSER', 1))", 10)
-        self.rest(1.0)
+        self.wait_until("len(windows()) == 2 and bool(area_of('FILE_BROWSER', 1))")
+        self.wait_until("area_of('FILE_BROWSER', 1).spaces.active.params is not None")
+        self.rest()
         browser = {"area": "FILE_BROWSER", "window": 1}
         named = f"params.directory, params.filename = {os.fsencode(path.parent) + b'/'!r}, {path.name!r}"
         self.run(f"params = area_of('FILE_BROWSER', 1).spaces.active.params; {named}; redraw()")
-        self.rest(0.5)
+        self.rest()
         self.click(operator="file.execute", region="EXECUTE", **browser)
-        self.wait_until("len(windows()) == 1", 10)
+        self.wait_until("len(windows()) == 1")
 
     def fill(self, text: str, **which: Any) -> None:
         """Type into a text field."""
         self.click(times=2, **which)
-        self.rest(0.2)
         self.key("ctrl+a")
         self.type(text)
         self.key("Return")
         self.rest()
 
-    def choose(self, number: int, **which: Any) -> None:
-        """Choose from a list that a button opens; the first is 1."""
-        self.click(**which)
-        self.rest(0.4)
-        self.key(str(number))
-        self.rest()
-
     def toggle(self, panel: str) -> None:
         """Open or close a panel, known by the name of its class, with its header."""
-        depth = self.ask(f"depth_of({panel!r})")
         was_open = panel in self.panels()
         for box in self._pages(*_SIDEBAR):
-            for place in self._headers(box, depth):
+            for place in self._headers(box, panel):
                 before = self.panels().keys()
                 self._click_header(place)
                 now = self.panels().keys()
@@ -448,24 +473,33 @@ class Window:
                     now = self.panels().keys()
         raise self._failure(f"The header of {panel} cannot be seen")
 
-    def _headers(self, box: Box, depth: int) -> list[Place]:
-        """Return where headers of panels may be that lie so deep in others."""
+    def _headers(self, box: Box, panel: str) -> list[Place]:
+        """Return where the header of a panel is; where it may be, if not all of that depth can be seen."""
+        # Panels in panels in panels begin no further in than those in panels.
+        depths = {name: min(depth, 1) for name, depth in self.ask(f"headers({TAB!r}, {list(self.panels())!r})")}
+        depth = depths[panel]
+        alike = [name for name, other in depths.items() if other == depth]
         left, scale = box.left + (_HEADER + _INDENT * depth) * self.look.scale, self.look.scale
-        first = [thing for thing in self._things(box) if abs(thing.left - left) < _INDENT * scale / 2]
+        # Each begins with a little arrow.
+        first = [
+            thing
+            for thing in self._things(box, gap=_AFTER_ARROW)
+            if abs(thing.left - left) < _INDENT * scale / 2 and thing.right - thing.left < _ARROW * scale
+        ]
         rows = [thing.middle for thing in first if self.hovered(*thing.middle) is None]
-        # What is not part of another panel is at the bottom, but for the form.
-        return rows if depth else rows[::-1]
+        return [rows[alike.index(panel)]] if len(rows) == len(alike) else rows
 
     def _click_header(self, place: Place) -> None:
+        time.sleep(_DOUBLE_CLICK_SECONDS)  # sooner it would be a double click
         self.click_at(*place)
-        self.rest(0.5)  # sooner it would be a double click
+        self.rest(0.5)
 
     # Buttons.
 
     def hovered(self, x: int, y: int, window: int = 0) -> Button | None:
         """Rest the mouse at a place of the screen, and return the button there."""
-        self.move(x, y)
-        answer = self._exchange({"hover": [window, x, y]})
+        self.move(x, y, window)
+        answer = self._exchange({"hover": self._pointer})
         return Button(**answer) if answer else None
 
     def find(
@@ -501,7 +535,7 @@ class Window:
 
     def click(self, *, times: int = 1, **which: Any) -> None:
         """Click a button; see `find`."""
-        self.click_at(*self.find(**which), times=times)
+        self.click_at(*self.find(**which), times=times, window=which.get("window", 0))
 
     def is_there(self, **which: Any) -> bool:
         try:
@@ -524,31 +558,37 @@ class Window:
 
     def _pages(self, region: str, area: str, window: int) -> Iterator[Box]:
         """Yield where a region is, first as it shows itself, then page by page from its top."""
-        box = self._box(region, area, window)
+        where: Where = region, area, window
+        box = self._box(*where)
         yield box
-        self._scroll(box.middle, -100)
-        for _ in range(_MOST_PAGES):
-            yield box
-            if not self._scroll(box.middle, 8):
-                return
+        # Again and again, as what opens or arrives meanwhile moves what is below it.
+        for seconds in range(_MOST_CLICKS):
+            self.rest(seconds)
+            self._scroll(where, box.middle, -100)
+            for _ in range(_MOST_PAGES):
+                yield box
+                if not self._scroll(where, box.middle, 8):
+                    break
 
     def _box(self, region: str, area: str, window: int) -> Box:
         return self.sidebar() if (region, area, window) == _SIDEBAR else self.box_of(region, area, window)
 
-    def _scroll(self, place: Place, notches: int) -> bool:
-        """Turn the wheel, and return whether anything moved."""
-        x, y = place
-        self.screen.does(f"mousemove {x} {y}", "sleep 0.1")
-        before = self.screen.pixels()[:, x - 10 : x + 10].copy()
-        self.screen.does(f"click --repeat {abs(notches)} --delay 5 {5 if notches > 0 else 4}", "sleep 0.3")
-        return bool((before != self.screen.pixels()[:, x - 10 : x + 10]).any())
+    def _scroll(self, where: Where, place: Place, notches: int) -> bool:
+        """Turn the wheel at a place of a region, and return whether anything moved."""
+        self.move(*place, where[2])
+        self.arrive()
+        top = "region_of({!r}, {!r}, {!r}).view2d.region_to_view(0, 0)".format(*where)
+        before = self.ask(top)
+        self.screen.does(f"click --repeat {abs(notches)} --delay 5 {5 if notches > 0 else 4}")
+        self.settle()
+        return bool(self.ask(top) != before)
 
     def _seen(self, box: Box, where: Where, guess: float = 0.0) -> Iterator[tuple[Place, Button | None]]:
         """Rest the mouse on all that could be a button: first once on each, then at its ends and in between.
 
         guess: where to begin, as a share of all.
         """
-        things = self._things(box)
+        things = self._things(box, where[2])
         order = sorted(range(len(things)), key=lambda number: abs(number - guess * len(things)))
         things = [things[number] for number in order]
         known = self._known.setdefault(where, {})
@@ -578,8 +618,11 @@ class Window:
                     gaps += [(low, (low + high) // 2), ((low + high) // 2, high)]
 
 
-def _things(pixels: NDArray[np.uint8], box: Box, scale: float) -> Iterator[Box]:
-    """Yield what is drawn in a part of the screen, row by row: all that is not the background of its row."""
+def _things(pixels: NDArray[np.uint8], box: Box, scale: float, gap: int) -> Iterator[Box]:
+    """Yield what is drawn in a part of the screen, row by row: all that is not the background of its row.
+
+    gap: the pixels, at a scale of 1, that two things in a row have between them.
+    """
     margin, row = round(_MARGIN * scale), _ROW * scale
     part = pixels[box.top : box.bottom, box.left + margin : box.right - margin]
     differs = (part != part[:, :1]).any(axis=2)
@@ -587,7 +630,7 @@ def _things(pixels: NDArray[np.uint8], box: Box, scale: float) -> Iterator[Box]:
         count = max(1, round((bottom - top) / row))
         for number in range(count):
             upper, lower = (top + (bottom - top) * each // count for each in (number, number + 1))
-            for left, right in _runs(differs[upper:lower].any(axis=0), round(_GAP * scale)):
+            for left, right in _runs(differs[upper:lower].any(axis=0), round(gap * scale)):
                 yield Box(box.left + margin + left, box.top + upper, box.left + margin + right, box.top + lower)
 
 
