@@ -44,6 +44,7 @@ class Machine(User):
     """Somebody at a computer with a name."""
 
     name: str = ""
+    starts_anew: bool = True
 
     def command(self, *words: str | Path) -> list[str]:
         return [*NAMESPACE, "sh", "-c", 'hostname "$0" && exec "$@"', self.name, *super().command(*words)]
