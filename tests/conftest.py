@@ -17,6 +17,14 @@ import pytest
 
 from .forked import Command
 
+try:
+    import hypothesis
+except ModuleNotFoundError:  # in Blender
+    pass
+else:
+    hypothesis.settings.register_profile("busy", deadline=None)
+    hypothesis.settings.load_profile("busy")
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "blender_image_to_3d"
 KEY = "sk-very-secret-0123456789"

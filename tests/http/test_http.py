@@ -51,17 +51,18 @@ pytestmark = pytest.mark.everywhere
 
 QUICK = Limits(
     connect_seconds=2.0,
-    answer_seconds=1.0,
-    stall_seconds=0.5,
-    patience_seconds=1.5,
+    answer_seconds=2.5,
+    stall_seconds=1.0,
+    patience_seconds=4.0,
     quick_seconds=0.3,
-    buy_patience_seconds=1.5,
+    buy_patience_seconds=4.0,
     first_pause_seconds=0.02,
     longest_pause_seconds=0.1,
     gone_seconds=0.2,
     max_download_bytes=50_000_000,
 )
 PATIENT = replace(QUICK, patience_seconds=20.0)
+UNHURRIED = replace(PATIENT, answer_seconds=HANGS_SECONDS)
 SIGNED = "?X-Amz-Signature=0123456789abcdef&X-Amz-Expires=604800"
 
 
@@ -72,7 +73,7 @@ class Service:
         self.waits: list[float] = []
         self.shares: list[float | None] = []
         self.stop_at = float("inf")
-        facts: dict[str, Any] = {"label": "Acme", "key": KEY, "is_paid": True, "buy_answer_seconds": 1.0, **words}
+        facts: dict[str, Any] = {"label": "Acme", "key": KEY, "is_paid": True, "buy_answer_seconds": 2.5, **words}
         report = lambda text, share: self.shares.append(share)  # noqa: E731
         self.http = Http(base_url=url, folder=folder, wait=self._wait, report=report, limits=limits, **facts)
 
@@ -250,7 +251,7 @@ def test_patience_ends(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fault", [loopback.large_json, loopback.gzip_bomb], ids=name_of)
 def test_an_endless_answer_is_not_taken_in(tmp_path: Path, fault: Answer) -> None:
     with serving(fault) as server, pytest.raises(BadResult, match="larger than 10 MB"):
-        Service(server.url, tmp_path).http.get("/status")
+        Service(server.url, tmp_path, limits=UNHURRIED).http.get("/status")
     assert len(server.seen) == 1
 
 
@@ -295,7 +296,7 @@ def endless_trailer(exchange: Exchange) -> None:
 @pytest.mark.parametrize("fault", [endless_interim_replies, endless_head, endless_trailer], ids=name_of)
 def test_a_reply_that_never_ends_can_be_interrupted(tmp_path: Path, fault: Answer) -> None:
     with serving(fault) as server:
-        service = Service(server.url, tmp_path, limits=replace(PATIENT, answer_seconds=HANGS_SECONDS))
+        service = Service(server.url, tmp_path, limits=UNHURRIED)
         service.stop_at = time.monotonic() + 0.5
         with pytest.raises(Cancelled):
             service.http.get("/status")
@@ -630,7 +631,9 @@ def test_a_service_may_take_its_time_encrypted(tmp_path: Path, encrypted: Callab
         good(exchange)
 
     server = encrypted(slow)
-    assert Service(server.url, tmp_path, buy_answer_seconds=60.0).http.buy("/make", {}).read(_Id).id == 7
+    limits = replace(QUICK, answer_seconds=0.5, stall_seconds=0.5)
+    service = Service(server.url, tmp_path, limits=limits, buy_answer_seconds=60.0)
+    assert service.http.buy("/make", {}).read(_Id).id == 7
 
 
 def test_a_wrong_certificate_stops_everything_before_it_is_sent(

@@ -44,7 +44,7 @@ def parts(quads: np.ndarray) -> int:
 # --- any silhouettes -------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     outlines=st.lists(st.sampled_from(OUTLINES), min_size=2, max_size=4),
     sides=st.permutations(["left", "right", "back"]),
@@ -100,7 +100,7 @@ def test_any_silhouettes_become_a_closed_oriented_textured_manifold(
 
 
 @given(st.integers(0, 2**32 - 1), st.tuples(*[st.integers(1, 9)] * 3), st.booleans())
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 def test_repaired_voxels_only_grow_within_their_box_and_touch_over_faces(
     seed: int, size: tuple[int, int, int], mirrored: bool
 ) -> None:

@@ -37,7 +37,7 @@ def make(picture: shapes.Picture, **chosen: object) -> Shape:
 # --- any outline -----------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=220, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=220, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     outline=st.sampled_from(OUTLINES),
     seed=st.integers(0, 2**32 - 1),
@@ -107,7 +107,7 @@ def assert_within_its_tile(shape: Shape) -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 def test_smoothing_turns_no_face_over(seed: int, highest: int) -> None:
     rng = np.random.default_rng(seed)
     thickness = np.zeros((16, 16), np.float32)
@@ -124,7 +124,7 @@ def test_smoothing_turns_no_face_over(seed: int, highest: int) -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9))
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 def test_repaired_columns_only_grow_and_have_no_diagonal_contact(seed: int, highest: int) -> None:
     before = np.random.default_rng(seed).integers(0, highest + 1, (20, 20)).astype(np.int32)
     after = level_set.well_composed(before)

@@ -211,7 +211,7 @@ def test_a_camera_picture_takes_a_moment_and_little_memory(tmp_path: Path, capsy
 # Area averages
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.tuples(st.integers(1, 70), st.integers(1, 70)),
     st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)),
@@ -248,7 +248,7 @@ def test_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.abs(scaling.shrink(picture, 101, 77).astype(int) - whole).max() <= 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.floats(0.8, 4), st.floats(0.1, 8), st.floats(0.001, 1), st.floats(0.01, 1))
 def test_the_largest_is_found_however_files_grow(
     power: float, bytes_per_pixel: float, share: float, first_scale: float

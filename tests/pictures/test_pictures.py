@@ -206,7 +206,7 @@ def test_a_cut_file_is_called_incomplete(name: str, tmp_path: Path) -> None:
     assert "is incomplete" in str(refusal(tmp_path / name, SAMPLE(name)[: len(SAMPLE(name)) * 2 // 3]))
 
 
-@settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=800, suppress_health_check=list(HealthCheck))
 @given(
     name=st.sampled_from(sorted(SAMPLES)),
     changes=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 255)), max_size=6),
@@ -241,7 +241,7 @@ def test_mutated_files_give_facts_or_a_sentence(
     assert time.perf_counter() - started < 2.0
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(name=st.sampled_from([name for name in sorted(SAMPLES) if "exr" not in name]), data=st.data())
 def test_reading_mutated_files_gives_pixels_or_a_sentence(
     name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -260,7 +260,7 @@ def test_reading_mutated_files_gives_pixels_or_a_sentence(
         assert result.shape[2] == 4
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(head=st.sampled_from([b"", *(SAMPLE(name)[:24] for name in sorted(SAMPLES))]), tail=st.binary(max_size=3000))
 def test_random_bytes_give_facts_or_a_sentence(
     head: bytes, tail: bytes, tmp_path_factory: pytest.TempPathFactory

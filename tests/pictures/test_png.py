@@ -150,7 +150,7 @@ def test_every_kind_of_png_decodes_exactly(colour: int, depth: int, interlaced: 
                     assert np.array_equal(decoded, np.asarray(image.convert("RGBA")))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(
     seed=st.integers(0, 1 << 30),
     kind=st.sampled_from(KINDS),
@@ -264,7 +264,7 @@ def test_bytes_behind_the_end_do_not_matter() -> None:
     assert np.array_equal(png.decode(small_png() + b"more"), png.decode(small_png()))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(changes=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=4), cut=st.integers(0, 10_000))
 def test_any_bytes_give_a_picture_or_a_sentence(changes: list[tuple[int, int]], cut: int) -> None:
     mutated = bytearray(small_png())

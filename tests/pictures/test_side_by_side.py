@@ -67,7 +67,7 @@ def cut_outs(draw: st.DrawFn) -> Bytes:
     return picture
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(cut_outs(), min_size=1, max_size=4), st.integers(1, 70))
 def test_every_view_comes_out_as_one_piece(pictures: list[Bytes], max_height: int) -> None:
     before = [picture.copy() for picture in pictures]
