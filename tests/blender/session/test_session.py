@@ -47,10 +47,11 @@ def chosen(package: ModuleType, picture: Path | bpy.types.Image, **changes: Any)
 
 
 def until(session: Any, condition: Callable[[], bool]) -> None:
-    """Do what the timer does until `condition` holds."""
+    """Do what the timer does until `condition` holds; it may not end before."""
     deadline = time.monotonic() + HANGS_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, [(row.title, row.stage, row.problem) for row in session.rows]
+        is_running = session.is_active and time.monotonic() < deadline
+        assert is_running, [(row.title, row.stage, row.problem) for row in session.rows]
         session.step(bpy.context)
         time.sleep(0.02)
 
