@@ -84,6 +84,18 @@ def test_a_model_arrives_unselected_if_something_was_selected_meanwhile(
     assert len(bpy.context.scene.objects) == 2
 
 
+def test_a_model_comes_into_the_scene_that_asked_whichever_is_shown(
+    package: ModuleType, session: Any, disc: Path
+) -> None:
+    asked = bpy.context.scene
+    session.order(bpy.context, chosen(package, disc))
+    shown = bpy.context.window.scene = bpy.data.scenes.new("Shown")
+    until(session, lambda: not session.rows)
+    assert bpy.context.scene == shown and not shown.objects
+    (made,) = asked.objects
+    assert made["image_to_3d_image"] == "disc.png"
+
+
 @pytest.mark.everywhere
 def test_a_model_waits_until_edit_mode_is_left(package: ModuleType, session: Any, disc: Path) -> None:
     bpy.ops.mesh.primitive_cube_add()
