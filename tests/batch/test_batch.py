@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blender_image_to_3d.batch.batch import plan
@@ -248,6 +248,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused(user: User, pictures
         assert answer.status == 2 and "read-only" in answer.errors
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(["a", "A", "b", "a.png"]), st.sampled_from([".png", ".jpg", ".PNG"]))))
 def test_no_two_pictures_share_an_output(names: list[tuple[str, str]]) -> None:
     found = [Path(f"folder{number % 2}") / (stem + suffix) for number, (stem, suffix) in enumerate(names)]

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blender_image_to_3d.errors import JobBusy, StorageError
@@ -227,6 +227,7 @@ def test_jobs_are_found_by_how_they_begin_or_end(library: Library, cup: Path) ->
             library.find(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_slugs_are_file_names_everywhere(name: str) -> None:
     short = slug(name)

@@ -292,7 +292,7 @@ def test_strips_fans_points_and_external_files_are_counted() -> None:
     assert (facts.triangles, facts.vertices, facts.external_files) == (0 + 3 + 7 + 7, 9, 1)
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300, deadline=None)
 @given(changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=20))
 def test_no_damage_crashes_the_inspection(data: bytes, changes: list[tuple[int, int]]) -> None:
     damaged = bytearray(data)
@@ -314,7 +314,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300, deadline=None)
 @given(json_values)
 def test_no_description_crashes_the_inspection(document: object) -> None:
     try:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blender_image_to_3d.mesh.formats import Format, detect
@@ -72,6 +72,7 @@ def test_only_what_can_be_imported_counts_as_a_mesh() -> None:
     assert Format.GLB.suffix == ".glb"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.none() | st.integers(0, 1000))
 def test_no_bytes_are_too_strange(head: bytes, size: int | None) -> None:
     detect(head, size)

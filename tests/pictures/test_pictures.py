@@ -533,6 +533,7 @@ def test_exif_in_both_byte_orders_and_broken_exif(order: str) -> None:
     assert orientation(mark + struct.pack(order + "IH", 8, 65535) + entry) == 8
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([b"II*\0", b"MM\0*", b"Exif\0\0II*\0", b""]))
 def test_any_exif_block_gives_an_orientation(block: bytes, head: bytes) -> None:
     from blender_image_to_3d.pictures.exif import orientation

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blender_image_to_3d.errors import BadResult
@@ -131,6 +131,7 @@ def test_a_picture_that_was_cut_is_no_result(folder: Path) -> None:
         adopt(arrived(folder, whole[: len(whole) // 2]), pictures=True)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([b"", b"PK\x03\x04", b"glTF", b"{", b"v 0 0 0\nmtllib "]))
 def test_no_bytes_are_too_strange(tmp_path_factory: pytest.TempPathFactory, data: bytes, head: bytes) -> None:
     folder = tmp_path_factory.mktemp("result")
@@ -169,6 +170,7 @@ def test_names_are_safe_on_every_system(name: str, safe: str) -> None:
     assert safe_name(name) == safe
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_every_name_can_be_made_safe_and_stays_so(name: str) -> None:
     safe = safe_name(name)
@@ -326,6 +328,7 @@ def test_an_archive_that_was_cut_is_damaged(folder: Path, share: float) -> None:
         adopt(path)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_an_archive_with_any_bytes_changed_stays_in_its_folder(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
