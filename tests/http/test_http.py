@@ -515,8 +515,12 @@ def test_a_download_that_cannot_be(tmp_path: Path, fault: Answer, kind: type[Ima
 
 
 def endless(exchange: Exchange) -> None:
+    """Cut off at twice the limit, and then gone: a client that knows no limit shall not fill the disk."""
+    if len(exchange.server.seen) > 1:
+        exchange.reply(404)
+        return
     exchange.begin(transfer_encoding="chunked")
-    while not exchange.server.over.is_set():
+    for _ in range(2 * QUICK.max_download_bytes // 0x10000):
         exchange.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
 
 

@@ -139,6 +139,16 @@ def test_what_fits_without_its_idle_alpha_keeps_all_its_pixels(tmp_path: Path) -
         assert image.mode == "RGB" and np.array_equal(np.asarray(image), np.asarray(original)[:, :, :3])
 
 
+@pytest.mark.parametrize("alpha", [0, 254])
+def test_a_single_pixel_that_is_not_opaque_keeps_the_alpha(alpha: int, tmp_path: Path) -> None:
+    path = tmp_path / "front.tif"
+    picture = photograph(300, 200).convert("RGBA")
+    picture.putpixel((299, 199), (1, 2, 3, alpha))
+    picture.save(path)
+    with Image.open(prepared(path, wanted("PNG")).path) as image:
+        assert image.mode == "RGBA" and np.array_equal(np.asarray(image), np.asarray(picture))
+
+
 def test_a_drawing_is_not_scaled_down_as_if_it_were_a_photograph(tmp_path: Path) -> None:
     path = draw_disc(tmp_path / "front.png", (200, 40, 40), size=2000)
     with Image.open(path) as image:

@@ -531,6 +531,27 @@ def test_a_worker_that_dies_before_it_says_ready_leaves_no_links(
     assert (service.purchases(), service.posts) == (1, 1)
 
 
+@pytest.mark.parametrize("provider", ONLINE)
+@pytest.mark.usefixtures("quick")
+def test_whoever_finds_the_result_of_a_dead_worker_forgets_its_links(
+    user: User, cup: Path, service: Service, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, save_links = new_job(user, service, cup), JobFolder.save_links
+    links = folder.path / "links.json"
+
+    def dying(folder: JobFolder, *words: Any, **more: Any) -> None:
+        if folder.result.exists():
+            raise Died
+        save_links(folder, *words, **more)
+
+    with monkeypatch.context() as dangerous, pytest.raises(Died):
+        dangerous.setattr(JobFolder, "save_links", dying)
+        work(service, folder)
+    assert links.exists() == (provider != "hunyuan3d"), "that one has no links"
+    assert work(service, folder).state == "ready" and not links.exists()
+    assert (service.purchases(), service.posts) == (1, 1)
+
+
 # Cancelling.
 
 

@@ -444,6 +444,12 @@ def test_companions_keep_their_names_and_error_pages_go(folder: Path) -> None:
     assert names_in(folder) == set(names) and (folder / "a_b-2.png").read_bytes() == PNG + b"2"
 
 
+@pytest.mark.parametrize("name", ["finished.json", "Finished.JSON"])
+def test_no_companion_is_taken_for_the_note_that_all_is_done(folder: Path, name: str) -> None:
+    names = adopt(arrived(folder, glb({})), beside=[arrived(folder, b"neither a message nor a picture", name)])
+    assert names == ("model.glb", name.replace(".", "-2.")) and names_in(folder) == set(names)
+
+
 def test_a_file_that_is_right_is_not_written_again(folder: Path) -> None:
     library = arrived(folder, MTL, "cup.mtl")
     model = arrived(folder, OBJ, "model.obj")

@@ -19,6 +19,7 @@ import pytest
 from ...conftest import HANGS_SECONDS, KEY
 from ...fakes.servers.hunyuan3d import Hunyuan3DServer
 from ...fakes.servers.meshy import MeshyServer
+from .. import given
 from ..conftest import EXTENSION
 
 pytestmark = pytest.mark.everywhere
@@ -117,6 +118,19 @@ def test_a_key_can_be_typed_behind_the_bullets_and_an_empty_field_forgets_it(pre
     assert json.loads(key_file.read_bytes()) == {"MESHY_API_KEY": OTHER}
     preferences.key_meshy = ""
     assert preferences.key_meshy == "" and json.loads(key_file.read_bytes()) == {}
+
+
+def test_the_line_under_generate_knows_at_once_that_a_key_was_entered_or_forgotten(
+    preferences: Any, package: ModuleType
+) -> None:
+    forms, readiness = (given.module(package, f"blender.{each}") for each in ("form.scene_form", "sidebar.readiness"))
+    assert forms.ensure() is None
+    forms.of(bpy.context.scene).provider = "meshy"
+    lines = []
+    for typed in ("", KEY, ""):
+        preferences.key_meshy = typed
+        lines.append(readiness.of_files(bpy.context.scene).line)
+    assert ["needs a key" in line for line in lines] == [True, False, True], lines
 
 
 def test_providers_of_one_service_share_a_row_and_a_key(preferences: Any, module: Any) -> None:

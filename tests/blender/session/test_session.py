@@ -47,10 +47,11 @@ def chosen(package: ModuleType, picture: Path | bpy.types.Image, **changes: Any)
 
 
 def until(session: Any, condition: Callable[[], bool]) -> None:
-    """Do what the timer does until `condition` holds."""
+    """Do what the timer does until `condition` holds; it may not end before."""
     deadline = time.monotonic() + HANGS_SECONDS
     while not condition():
-        assert time.monotonic() < deadline, [(row.title, row.stage, row.problem) for row in session.rows]
+        is_running = session.is_active and time.monotonic() < deadline
+        assert is_running, [(row.title, row.stage, row.problem) for row in session.rows]
         session.step(bpy.context)
         time.sleep(0.02)
 
@@ -81,6 +82,18 @@ def test_a_model_arrives_unselected_if_something_was_selected_meanwhile(
     until(session, lambda: not session.rows)
     assert bpy.context.view_layer.objects.active == cube and bpy.context.selected_objects == [cube]
     assert len(bpy.context.scene.objects) == 2
+
+
+def test_a_model_comes_into_the_scene_that_asked_whichever_is_shown(
+    package: ModuleType, session: Any, disc: Path
+) -> None:
+    asked = bpy.context.scene
+    session.order(bpy.context, chosen(package, disc))
+    shown = bpy.context.window.scene = bpy.data.scenes.new("Shown")
+    until(session, lambda: not session.rows)
+    assert bpy.context.scene == shown and not shown.objects
+    (made,) = asked.objects
+    assert made["image_to_3d_image"] == "disc.png"
 
 
 @pytest.mark.everywhere
