@@ -79,7 +79,9 @@ def safe_name(name: str) -> str:
     if not dot:
         stem, suffix = suffix, ""
     stem, suffix = _plain(stem, _LONGEST_NAME) or "file", _plain(suffix, _LONGEST_SUFFIX)
-    return ("_" if _RESERVED.match(stem) else "") + stem + ("." if suffix else "") + suffix
+    safe = ("_" if _RESERVED.match(stem) else "") + stem + ("." if suffix else "") + suffix
+    # "0‥0" has no ending, but "0..0", which it becomes, has one: the name is what stays the same.
+    return safe if safe == name else safe_name(safe)
 
 
 def _plain(text: str, length: int) -> str:

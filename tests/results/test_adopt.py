@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blender_image_to_3d.errors import BadResult
@@ -169,6 +169,8 @@ def test_names_are_safe_on_every_system(name: str, safe: str) -> None:
     assert safe_name(name) == safe
 
 
+@example("0\N{TWO DOT LEADER}0")
+@example("a..b._")
 @given(st.text(max_size=300))
 def test_every_name_can_be_made_safe_and_stays_so(name: str) -> None:
     safe = safe_name(name)
