@@ -35,7 +35,7 @@ _SLIDE_SECONDS = 0.2
 _ROW, _MARGIN, _GAP, _NARROWEST, _TAB_BAR = 20, 11, 5, 14, 22
 # And where the headers of panels begin, how much further in those of panels in panels, how wide the arrow there is at
 # most, what lies between it and the words at least (a V begins sooner than a P), and where the edge is to drag.
-_HEADER, _INDENT, _ARROW, _AFTER_ARROW, _EDGE = 17, 14, 13, 2, 8
+_HEADER, _INDENT, _ARROW, _AFTER_ARROW, _EDGE = 17, 14, 13, 2, 1
 _F3 = "69"
 """The key itself: by its name, xdotool presses another one in Debian sid, of a keyboard that has two."""
 _DOUBLE_CLICK_SECONDS = 0.5
@@ -397,15 +397,28 @@ class Window:
 
     def resize_sidebar(self, width: int) -> None:
         """Drag its edge until it is about so wide."""
-        box = self.box_of()
         # Where there is no panel beside it, it cannot be dragged.
-        y, edge = box.top + round(40 * self.look.scale), round(_EDGE * self.look.scale)
+        below, edge = round(40 * self.look.scale), round(_EDGE * self.look.scale)
         for _ in range(_MOST_CLICKS):
-            self.drag((box.left + edge, y), (box.right - width + edge, y))
+            box = self.box_of()  # while it slides in, another one each time
+            x, y, to_x = box.left + edge, box.top + below, box.right - width + edge
+            # Slowly, and from the viewport: else a busy Blender does not always take it for the edge.
+            for place in (x - 30, x - 3, x):
+                self.move(place, y)
+                self.arrive()
+                self.rest(_SLIDE_SECONDS)
+            self.screen.does("mousedown 1")
+            self.rest(_SLIDE_SECONDS)
+            for step in range(1, 11):
+                self.move(x + (to_x - x) * step // 10, y)
+                self.arrive()
+            self.screen.does("mouseup 1")
+            self.settle()
             now = self.box_of()
-            if now != box:
-                break
-        assert abs(now.right - now.left - width) < 10 * self.look.scale, f"the sidebar is {now}"
+            if abs(now.right - now.left - width) < 10 * self.look.scale:
+                return
+            self.rest(_SLIDE_SECONDS)
+        raise self._failure(f"The sidebar is {now}")
 
     # What takes several steps.
 
