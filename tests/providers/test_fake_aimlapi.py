@@ -46,12 +46,12 @@ def server() -> Iterator[AimlApiServer]:
 
 def post(server: AimlApiServer, body: Any, **words: Any) -> requests.Response:
     return requests.post(
-        f"{server.url}/v1/images/generations", **{"json": body, "headers": AUTH, "timeout": 10, **words}
+        f"{server.url}/v1/images/generations", **{"json": body, "headers": AUTH, "timeout": 600, **words}
     )
 
 
 def get(server: AimlApiServer, path: str, **words: Any) -> requests.Response:
-    return requests.get(f"{server.url}{path}", **{"headers": AUTH, "timeout": 10, **words})
+    return requests.get(f"{server.url}{path}", **{"headers": AUTH, "timeout": 600, **words})
 
 
 ACCEPTED: list[dict[str, Any]] = [

@@ -35,15 +35,15 @@ def server() -> Iterator[OneMinAiServer]:
 
 
 def post(server: OneMinAiServer, body: Any, **words: Any) -> requests.Response:
-    return requests.post(f"{server.url}/api/features", **{"json": body, "headers": AUTH, "timeout": 10, **words})
+    return requests.post(f"{server.url}/api/features", **{"json": body, "headers": AUTH, "timeout": 600, **words})
 
 
 def get(server: OneMinAiServer, path: str, **words: Any) -> requests.Response:
-    return requests.get(f"{server.url}{path}", **{"headers": AUTH, "timeout": 10, **words})
+    return requests.get(f"{server.url}{path}", **{"headers": AUTH, "timeout": 600, **words})
 
 
 def upload(server: OneMinAiServer, **words: Any) -> requests.Response:
-    words = {"files": {"asset": ("cup.png", PNG, "image/png")}, "headers": AUTH, "timeout": 10, **words}
+    words = {"files": {"asset": ("cup.png", PNG, "image/png")}, "headers": AUTH, "timeout": 600, **words}
     return requests.post(f"{server.url}/api/assets", **words)
 
 

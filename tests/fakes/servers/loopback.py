@@ -123,6 +123,7 @@ class Server:
         class Quiet(ThreadingHTTPServer):
             daemon_threads = True
             block_on_close = False
+            request_queue_size = 128  # on a busy machine many wait, and none may be turned away
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 pass
