@@ -166,7 +166,7 @@ def test_a_job_that_dies_on_the_server_stalls_here_and_can_be_sent_again(
 
 def test_painting_that_never_ends_stalls_and_can_be_resumed(user: User, cup: Path, newer: Hunyuan3DServer) -> None:
     user.have_patience(LITTLE_SECONDS)
-    newer.fail("/status", loopback.status(200, body={"status": "texturing"}), times=50)
+    newer.fail("/status", loopback.status(200, body={"status": "texturing"}), times=FOR_EVER)
     answer = user.run("generate", cup, *HUNYUAN, *option(texture=True))
     assert answer.status == 1 and "Painting the model" in answer.errors and state(user) == "failed"
     newer.faults.clear()
@@ -243,7 +243,7 @@ WHILE_ASKING: list[tuple[Answer, int, str, int]] = [
     (loopback.status(503, retry_after="0.1"), 3, "ready", 0),
     (loopback.status(429), 1, "ready", 0),
     (loopback.status(429, retry_after="3600"), 1, "failed", 4),
-    (loopback.status(500), 99, "failed", 4),
+    (loopback.status(500), FOR_EVER, "failed", 4),
     (loopback.html, 1, "failed", 1),
     (loopback.null, 1, "failed", 1),
     (loopback.wrong_types, 1, "failed", 1),

@@ -15,6 +15,7 @@ from ..conftest import HANGS_SECONDS, KEY, LITTLE_SECONDS, User
 from ..fakes.servers import loopback
 from ..fakes.servers.loopback import Exchange, Server
 from ..jobs.test_worker import state, wait_for, worker_pids
+from ..services import FOR_EVER
 
 TRIANGLE = b"ply\nformat ascii 1.0\nelement vertex 0\nend_header\n"
 LINK = ("--provider", "link_service")
@@ -128,7 +129,7 @@ def test_a_result_that_cannot_be_fetched_is_not_bought_again(
     user: User, cup: Path, shop: Server, files: Server, fault: loopback.Answer
 ) -> None:
     user.have_patience(LITTLE_SECONDS)
-    files.fail("/model", fault, times=20)
+    files.fail("/model", fault, times=FOR_EVER)
     assert user.run("generate", cup, *LINK).status in {1, 4}
     (job,) = user.jobs()
     assert (job["state"], job["problem"]["charged"]) == ("failed", "yes")
